@@ -1,0 +1,240 @@
+"""Carries out a plan through the Writer port: as much at once as allowed, each step after what it needs.
+
+A step that fails takes only those with it that wait for it. What ends the run (no connection, no
+quota, a stop) lets the calls in flight finish and be remembered.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconcilers.errors import RefusedError, SyncError
+from reconcilers.events import Progress, Remembered
+from reconcilers.ledger import Ledger
+from reconcilers.levels import LEVELS
+from reconcilers.model import Current, Entity, Key, Kind, Origin
+from reconcilers.order import Node, Part
+from reconcilers.plan import (
+    EXTERNAL_ID,
+    Action,
+    Adopt,
+    Create,
+    Delete,
+    Release,
+    Replace,
+    Update,
+    key_of,
+    kind_of,
+    name_of,
+)
+from reconcilers.ports import Gate, Ports, Writer
+
+CHECKPOINT_SECONDS = 5.0
+"""How much work a crash may cost: what was made since the last commit is found again by external id."""
+
+
+class Status(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one step ended, in a sentence where it did not go well."""
+
+    kind: Kind
+    key: Key
+    name: str
+    action: Action
+    status: Status
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Applied:
+    """All outcomes, and what ended the run early, if anything did."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    ended_by: SyncError | None = None
+
+
+async def apply(
+    nodes: list[Node], ledger: Ledger, ports: Ports, writer: Writer, concurrency: int, gate: Gate
+) -> Applied:
+    """Run all nodes and remember. Never raises SyncError: how it went is in the result."""
+    run = _Run(nodes, ledger, ports, writer, gate)
+    for node in nodes:
+        if node.part is Part.MAKE and isinstance(node.step, Create):
+            ledger.intend(node.step.entity, run.now())
+    try:
+        await run.commit()
+        await run.all(concurrency)
+    except SyncError as error:
+        run.applied.ended_by = run.applied.ended_by or error
+    try:
+        await run.commit()
+    except SyncError as error:
+        run.applied.ended_by = run.applied.ended_by or error
+    return run.applied
+
+
+@dataclass(slots=True)
+class _Run:
+    nodes: list[Node]
+    ledger: Ledger
+    ports: Ports
+    writer: Writer
+    gate: Gate
+    applied: Applied = field(default_factory=Applied)
+    failed: dict[int, str] = field(default_factory=dict)
+    """What a node that did not succeed says to those that wait for it."""
+    told: set[int] = field(default_factory=set)
+    answered: int = 0
+    last_commit: float = 0.0
+
+    async def all(self, concurrency: int) -> None:
+        """Start whatever is ready, up to `concurrency` calls in flight, until nothing is left."""
+        waiting = [len(node.after) for node in self.nodes]
+        followers: list[list[int]] = [[] for _ in self.nodes]
+        for index, node in enumerate(self.nodes):
+            for before in node.after:
+                followers[before].append(index)
+        ready = deque(index for index, count in enumerate(waiting) if count == 0)
+        flying: dict[asyncio.Task[None], int] = {}
+        try:
+            while flying or (ready and self.applied.ended_by is None):
+                while ready and len(flying) < concurrency and self.applied.ended_by is None:
+                    index = ready.popleft()
+                    flying[asyncio.create_task(self._node(index))] = index
+                done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    index = flying.pop(task)
+                    task.result()
+                    for follower in followers[index]:
+                        waiting[follower] -= 1
+                        if waiting[follower] == 0:
+                            ready.append(follower)
+                if self.ports.clock.now() - self.last_commit >= CHECKPOINT_SECONDS:
+                    await self.commit()
+        finally:
+            if flying:
+                # A call in flight may change the target: wait for its answer, so that it is remembered.
+                await asyncio.wait(flying)
+
+    async def commit(self) -> None:
+        """Make the mapping durable if it changed."""
+        self.last_commit = self.ports.clock.now()
+        if self.ledger.mapping.dirty:
+            await self.ports.store.commit(self.ledger.mapping)
+            self.ports.observer.on(Remembered(len(self.ledger.mapping.entries)))
+
+    async def _node(self, index: int) -> None:
+        node = self.nodes[index]
+        blocker = next((self.failed[before] for before in sorted(node.after) if before in self.failed), None)
+        if blocker is not None:
+            self._unsuccessful(index, Status.SKIPPED, "Dependency", blocker)
+            return
+        try:
+            self.gate()
+            await self._carry_out(node)
+        except RefusedError as error:
+            self._unsuccessful(index, Status.FAILED, error.reason, error.message)
+        except SyncError as error:
+            self.applied.ended_by = self.applied.ended_by or error
+            self.failed[index] = error.message
+        else:
+            self._succeeded(node)
+
+    async def _carry_out(self, node: Node) -> None:
+        match node.part, node.step:
+            case Part.PARK, Update() | Adopt() | Replace() | Delete() | Release() as step:
+                await self.writer.update(
+                    step.current.kind, step.current.id, node.fields, variant=_variant(step.current)
+                )
+            case Part.MAKE, Create() | Replace() as step:
+                await self._make(step.entity)
+            case Part.REMOVE, Delete() | Replace() as step:
+                await self._remove(step)
+            case Part.WRITE, Release() as step:
+                await self._release(step)
+            case Part.WRITE, Update() | Adopt() as step:
+                await self._write(step)
+            case _:
+                raise AssertionError(f"{node.part} is no part of {type(node.step).__name__}")
+
+    async def _make(self, entity: Entity) -> None:
+        fields = {**self.ledger.resolve(entity, None, linked=False), **self.ledger.inherited(entity)}
+        internal_id = await self.writer.create(entity.kind, entity.key, fields)
+        self.ledger.made[entity.key] = internal_id
+        self.ledger.remember(entity, internal_id, self.now(), Origin.CREATED)
+        for name, value in self.ledger.resolve(entity, None, linked=True).items():
+            if value is not None:
+                self.gate()
+                await self.writer.update(entity.kind, internal_id, {name: value})
+
+    async def _write(self, step: Update | Adopt) -> None:
+        entity, names = step.entity, {change.field for change in step.changes}
+        fields = self.ledger.resolve(entity, names, linked=False)
+        if EXTERNAL_ID in names:
+            fields[EXTERNAL_ID] = entity.key
+        linked = self.ledger.resolve(entity, names, linked=True)
+        for payload in (fields, *({name: value} for name, value in linked.items())):
+            if payload:
+                await self.writer.update(
+                    entity.kind, step.current.id, payload, variant=_variant(step.current)
+                )
+        origin = Origin.ADOPTED if isinstance(step, Adopt) else None
+        self.ledger.remember(entity, step.current.id, self.now(), origin)
+
+    async def _remove(self, step: Delete | Replace) -> None:
+        current = step.current
+        await self.writer.delete(current.kind, current.id, variant=_variant(current))
+        if isinstance(step, Delete):
+            self.ledger.mapping.forget(step.key)
+        else:
+            self.ledger.intend(step.entity, self.now())
+
+    async def _release(self, step: Release) -> None:
+        await self.writer.update(step.current.kind, step.current.id, {EXTERNAL_ID: None})
+        if step.key not in self.ledger.desired.entities:
+            self.ledger.mapping.forget(step.key)
+
+    def now(self) -> int:
+        """Whole seconds since the epoch."""
+        return int(self.ports.clock.now())
+
+    def _succeeded(self, node: Node) -> None:
+        self._progress(node)
+        if not (node.part is Part.PARK or (node.part is Part.REMOVE and isinstance(node.step, Replace))):
+            self._tell(node, Status.DONE)
+
+    def _unsuccessful(self, index: int, status: Status, reason: str, message: str) -> None:
+        node = self.nodes[index]
+        self._progress(node)
+        self.failed[index] = f"{kind_of(node.step)} {name_of(node.step)!r} could not be {_DONE_TO[node.part]}"
+        self._tell(node, status, reason, message)
+
+    def _tell(self, node: Node, status: Status, reason: str = "", message: str = "") -> None:
+        """One outcome a step, whatever number of nodes it has."""
+        step = node.step
+        if id(step) not in self.told:
+            self.told.add(id(step))
+            self.applied.outcomes.append(
+                Outcome(kind_of(step), key_of(step), name_of(step), step.action, status, reason, message)
+            )
+
+    def _progress(self, node: Node) -> None:
+        self.answered += 1
+        self.ports.observer.on(Progress(kind_of(node.step), node.step.action, self.answered, len(self.nodes)))
+
+
+_DONE_TO = {Part.MAKE: "created", Part.WRITE: "updated", Part.PARK: "updated", Part.REMOVE: "deleted"}
+
+
+def _variant(current: Current) -> str:
+    return LEVELS[current.kind].variant_of(current.values)

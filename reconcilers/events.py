@@ -1,0 +1,43 @@
+"""What happens in a run, as typed events for the one Observer port."""
+
+from dataclasses import dataclass
+
+from reconcilers.errors import System
+from reconcilers.model import Kind
+from reconcilers.plan import Action, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A system is being read; `done` counts records so far of this listing."""
+
+    system: System
+    what: str
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan is known; nothing has been written yet."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Calls to the target that have been answered, out of those that the plan needs."""
+
+    kind: Kind
+    action: Action
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The mapping was committed."""
+
+    entries: int
+
+
+Event = Reading | Planned | Progress | Remembered

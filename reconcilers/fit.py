@@ -1,0 +1,126 @@
+"""Fit what is desired to what the target holds already: what comes with it, its countries, its groups.
+
+The only decisions that need both sides. After this the plan is a plain comparison.
+"""
+
+from collections.abc import Callable
+
+from reconcilers.levels import group, location, workspace_type
+from reconcilers.match import Pairing, foreign
+from reconcilers.model import Current, Desired, Entity, Key, Kind
+from reconcilers.text import Names, fold
+
+_FAMILY = workspace_type.LEVEL.index("Family")
+
+
+def fit(desired: Desired, pairing: Pairing) -> tuple[Desired, dict[Key, Current]]:
+    """The desired state beside this target, and the entities that are adopted by key. Pairs the adopted."""
+    entities = dict(desired.entities)
+    adopted: dict[Key, Current] = {}
+    _adopt_containers(entities, pairing, adopted)
+    _fit_types(entities, pairing, adopted)
+    _fit_groups(entities, pairing)
+    return Desired(entities, desired.skips, desired.source_counts), adopted
+
+
+def _adopt_containers(entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
+    """Countries of the same code or name and regions of the same name are used, not made twice."""
+    for entity in [e for e in entities.values() if e.kind is Kind.COUNTRY]:
+        code, name = entity.values[2], fold(entity.name)
+        _adopt(entity, pairing, adopted, lambda item: item.values[2] == code or fold(item.name) == name)  # noqa: B023
+    for entity in [e for e in entities.values() if e.kind is Kind.REGION]:
+        above = pairing.current_of.get(Key(str(entity.parent)))
+        if above is not None:
+            wanted = (above.id, fold(entity.name))
+            _adopt(entity, pairing, adopted, lambda item: (item.parent_id, fold(item.name)) == wanted)  # noqa: B023
+
+
+def _adopt(
+    entity: Entity, pairing: Pairing, adopted: dict[Key, Current], same: Callable[[Current], bool]
+) -> None:
+    if entity.key not in pairing.current_of:
+        found = next((item for item in pairing.unpaired(entity.kind) if same(item)), None)
+        if found is not None:
+            pairing.pair(entity.key, found)
+            adopted[entity.key] = found
+
+
+def _fit_types(entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
+    types = [entity for entity in entities.values() if entity.kind is Kind.WORKSPACE_TYPE]
+    for entity in types:
+        current = pairing.current_of.get(entity.key)
+        if current is not None and current.builtin and current.values[_FAMILY] != entity.values[_FAMILY]:
+            # What came with the product cannot be replaced: it is released, and ours is made beside it.
+            pairing.part(entity.key)
+    for entity in types:
+        family, name = entity.values[_FAMILY], entity.name.casefold()
+        _adopt(
+            entity,
+            pairing,
+            adopted,
+            lambda item: item.builtin and item.name.casefold() == name and item.values[_FAMILY] == family,  # noqa: B023
+        )
+    foreign_names = [item.name for item in pairing.unpaired(Kind.WORKSPACE_TYPE)]
+    taken = {name.casefold() for name in foreign_names}
+    names = Names([*foreign_names, *(entity.name for entity in types)])
+    for entity in types:
+        if entity.name.casefold() in taken:
+            name = names.settle(entity.name, workspace_type.LEVEL.source_key(entity.key))
+            entities[entity.key] = Entity(entity.kind, entity.key, (name, *entity.values[1:]))
+
+
+def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
+    """Drop default groups of countries that have groups; say which group each location's resources get."""
+    lowest = _lowest_groups(pairing)
+    group_of_country: dict[Key, Key] = {}
+    for entity in [e for e in entities.values() if e.kind is Kind.COUNTRY]:
+        default = group.key_of(entity.key)
+        above = pairing.current_of.get(entity.key)
+        found = lowest.get(above.id) if above is not None else None
+        group_of_country[entity.key] = default if found is None else _group_key(pairing, found)
+        if found is not None and default not in pairing.current_of:
+            del entities[default]
+    in_use = _locations_with_new_resources(entities, pairing)
+    for entity in [e for e in entities.values() if e.kind is Kind.LOCATION]:
+        present = _present_group(entity, pairing)
+        if present is not None or entity.key in in_use:
+            region = entities[Key(str(entity.parent))]
+            chosen = present or group_of_country[Key(str(region.parent))]
+            entities[entity.key] = location.with_group(entity, chosen)
+
+
+def _locations_with_new_resources(entities: dict[Key, Entity], pairing: Pairing) -> set[Key]:
+    """A location gets its group before its first resource; later its groups are the target's own."""
+    return {
+        Key(str(entity.parent))
+        for entity in entities.values()
+        if entity.kind is Kind.RESOURCE
+        and (entity.key not in pairing.current_of or _moves(entities[Key(str(entity.parent))], pairing))
+    }
+
+
+def _moves(entity: Entity, pairing: Pairing) -> bool:
+    current = pairing.current_of.get(entity.key)
+    return current is not None and pairing.reference(Kind.REGION, current.parent_id) != entity.parent
+
+
+def _present_group(entity: Entity, pairing: Pairing) -> Key | None:
+    """The lowest group already added to the location where it is; one that moves starts afresh."""
+    current = pairing.current_of.get(entity.key)
+    if current is None or _moves(entity, pairing):
+        return None
+    group_id = current.values[location.GROUP]
+    return None if group_id is None else _group_key(pairing, int(group_id))
+
+
+def _lowest_groups(pairing: Pairing) -> dict[int, int]:
+    """The lowest group's internal id by country's internal id."""
+    lowest: dict[int, int] = {}
+    for item in pairing.holdings.items:
+        if item.kind is Kind.GROUP and item.parent_id is not None:
+            lowest[item.parent_id] = min(item.id, lowest.get(item.parent_id, item.id))
+    return lowest
+
+
+def _group_key(pairing: Pairing, group_id: int) -> Key:
+    return pairing.keys[Kind.GROUP].get(group_id) or foreign(group_id)

@@ -1,0 +1,145 @@
+"""What a run knows while it writes: internal ids as they come, and the mapping that is remembered."""
+
+from dataclasses import dataclass, field
+
+from reconcilers.levels import LEVELS
+from reconcilers.match import Pairing
+from reconcilers.model import (
+    Desired,
+    Entity,
+    Entry,
+    Key,
+    MappingState,
+    Origin,
+    State,
+    Value,
+    content_digest,
+)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Turns keys into what the target calls them, and outcomes into mapping entries."""
+
+    desired: Desired
+    pairing: Pairing
+    mapping: MappingState
+    made: dict[Key, int] = field(default_factory=dict)
+
+    def internal_id(self, key: Key) -> int:
+        """The internal id of an entity. Raises KeyError for one that does not exist yet."""
+        if key.startswith("id:"):
+            return int(key.removeprefix("id:"))
+        if key in self.made:
+            return self.made[key]
+        return self.pairing.current_of[key].id
+
+    def resolve(self, entity: Entity, names: set[str] | None, *, linked: bool) -> dict[str, Value]:
+        """The fields to send, references as the target wants them; `names` limits them to these."""
+        fields: dict[str, Value] = {}
+        for level_field, value in zip(LEVELS[entity.kind].fields, entity.values, strict=True):
+            if level_field.linked != linked or (names is not None and level_field.name not in names):
+                continue
+            if level_field.ref is None or value is None:
+                fields[level_field.name] = value
+            elif level_field.ref_field:
+                fields[level_field.name] = self._value_of(Key(str(value)), level_field.ref_field)
+            else:
+                fields[level_field.name] = self.internal_id(Key(str(value)))
+        return fields
+
+    def inherited(self, entity: Entity) -> dict[str, Value]:
+        """The fields that a new entity takes from its parent."""
+        fields: dict[str, Value] = {}
+        for name in LEVELS[entity.kind].inherited:
+            above = self.desired.entities[Key(str(entity.parent))]
+            value = above.values[LEVELS[above.kind].index(name)]
+            fields[name] = None if value is None else self.internal_id(Key(str(value)))
+        return fields
+
+    def intend(self, entity: Entity, now: int) -> None:
+        """Remember that a create will be sent: after a crash, the target's external ids tell how it went."""
+        level = LEVELS[entity.kind]
+        known = self.mapping.entries.get(entity.key)
+        self.mapping.put(
+            Entry(
+                kind=level.kind,
+                key=entity.key,
+                parent=entity.parent,
+                variant=level.variant_of(entity.values),
+                id=None,
+                digest="",
+                first_synced=known.first_synced if known else now,
+                last_synced=known.last_synced if known else now,
+                state=State.CREATING,
+            )
+        )
+
+    def remember(self, entity: Entity, internal_id: int, now: int, origin: Origin | None = None) -> None:
+        """Remember an entity that the target now holds as desired."""
+        level = LEVELS[entity.kind]
+        known = self.mapping.entries.get(entity.key)
+        self.mapping.put(
+            Entry(
+                kind=entity.kind,
+                key=entity.key,
+                parent=entity.parent,
+                variant=level.variant_of(entity.values),
+                id=internal_id,
+                digest=content_digest(level.owned(entity.values)),
+                first_synced=known.first_synced if known else now,
+                last_synced=now,
+                origin=origin or (known.origin if known else Origin.CREATED),
+            )
+        )
+
+    def remember_unchanged(self, changing: set[Key], now: int, recovered: Origin) -> None:
+        """Remember what needed no step: entries that are missing, point elsewhere or say other content."""
+        for key, current in self.pairing.current_of.items():
+            entity = self.desired.entities.get(key)
+            known = self.mapping.entries.get(key)
+            if key in changing:
+                continue
+            if entity is None:
+                if known is None:
+                    self._recover(key, now, recovered)
+                continue
+            level = LEVELS[entity.kind]
+            digest = content_digest(level.owned(entity.values))
+            if (
+                known is None
+                or (known.id, known.digest, known.parent) != (current.id, digest, entity.parent)
+                or known.state is not State.SYNCED
+            ):
+                origin = recovered if known is None else known.origin
+                self.remember(entity, current.id, now, origin)
+
+    def forget_vanished(self) -> None:
+        """Forget entries that neither side has any more. Only for a source that was read to its end."""
+        kept = {skip.key for skip in self.desired.skips if skip.kept}
+        for key in list(self.mapping.entries):
+            if not (key in self.desired.entities or key in self.pairing.current_of or key in kept):
+                self.mapping.forget(key)
+
+    def _recover(self, key: Key, now: int, origin: Origin) -> None:
+        current = self.pairing.current_of[key]
+        level = LEVELS[current.kind]
+        above = self.pairing.reference(level.parent, current.parent_id) if level.parent else None
+        self.mapping.put(
+            Entry(
+                kind=current.kind,
+                key=key,
+                parent=None if above is None else Key(str(above)),
+                variant=level.variant_of(current.values),
+                id=current.id,
+                digest="",
+                first_synced=now,
+                last_synced=now,
+                origin=origin,
+            )
+        )
+
+    def _value_of(self, key: Key, field_name: str) -> Value:
+        """A field of an entity as the target has it by now; what is not ours keeps what it was."""
+        entity = self.desired.entities[key]
+        return entity.values[LEVELS[entity.kind].index(field_name)]

@@ -1,0 +1,101 @@
+"""Which steps of a plan may run. The one place where a step is withheld, and by which rule."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconcilers.match import Pairing
+from reconcilers.model import Desired, Key, MappingState
+from reconcilers.order import prerequisites
+from reconcilers.plan import Action, Step, Withheld, key_of, kind_of, name_of, parent_of
+
+BY_POLICY, INCOMPLETE, WAITS = "ManagementPolicies", "SourceIncomplete", "WaitsForWithheld"
+
+_NEEDS = {
+    Action.CREATE: {"Create"},
+    Action.UPDATE: {"Update"},
+    Action.ADOPT: {"Update"},
+    Action.DELETE: {"Delete"},
+    Action.REPLACE: {"Create", "Delete"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Crossplane's management policies; ``*`` allows everything."""
+
+    allowed: frozenset[str] = frozenset({"*"})
+
+    def forbids(self, action: Action) -> bool:
+        """May a step of this action not run?"""
+        return "*" not in self.allowed and not _NEEDS[action] <= self.allowed
+
+
+def withhold(
+    steps: list[Step],
+    withheld: Iterable[Withheld],
+    pairing: Pairing,
+    policies: Policies,
+    unsettled: frozenset[Key],
+) -> tuple[list[Step], list[Withheld]]:
+    """The steps that may run, and all that are withheld, with whatever waits for them."""
+    result = list(withheld)
+    stuck = {item.key for item in result}
+    reasons = {
+        id(step): reason
+        for step in steps
+        if (reason := _reason(step, policies, unsettled, stuck)) is not None
+    }
+    if reasons:
+        reasons = _with_dependants(steps, pairing, reasons)
+    known = {item.key for item in result}
+    for step in steps:
+        if id(step) in reasons and key_of(step) not in known:
+            result.append(
+                Withheld(step.action, kind_of(step), key_of(step), name_of(step), reasons[id(step)])
+            )
+    return [step for step in steps if id(step) not in reasons], result
+
+
+def unsettled_keys(desired: Desired, pairing: Pairing, mapping: MappingState) -> frozenset[Key]:
+    """Where an incomplete source leaves something open: what is missing, and what it hangs below.
+
+    What is derived from siblings (names, numbers, counts) cannot be trusted there.
+    """
+    kept = {skip.key for skip in desired.skips if skip.kept}
+    missing = [
+        entry
+        for entry in mapping.entries.values()
+        if entry.key not in desired.entities and entry.key not in kept and entry.key in pairing.current_of
+    ]
+    return frozenset(key for entry in missing for key in (entry.key, entry.parent) if key is not None)
+
+
+def _reason(step: Step, policies: Policies, unsettled: frozenset[Key], stuck: set[Key]) -> str | None:
+    if key_of(step) in stuck:
+        return WAITS
+    if policies.forbids(step.action):
+        return BY_POLICY
+    if key_of(step) in unsettled or parent_of(step) in unsettled:
+        return INCOMPLETE
+    return None
+
+
+def _with_dependants(steps: list[Step], pairing: Pairing, reasons: dict[int, str]) -> dict[int, str]:
+    """Withholding spreads to every step that waits for a withheld one."""
+    nodes = prerequisites(steps, pairing)
+    followers: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes):
+        for before in node.after:
+            followers[before].append(index)
+    indexes: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes):
+        indexes.setdefault(id(node.step), []).append(index)
+    spread = dict(reasons)
+    open_indexes = [index for step in reasons for index in indexes[step]]
+    while open_indexes:
+        for follower in followers[open_indexes.pop()]:
+            step = id(nodes[follower].step)
+            if step not in spread:
+                spread[step] = WAITS
+                open_indexes.extend(indexes[step])
+    return spread

@@ -1,0 +1,107 @@
+"""What a run has to say for itself, as plain data; status, JSON and tables are made from it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconcilers.apply import Applied, Status
+from reconcilers.errors import SyncError
+from reconcilers.match import Pairing
+from reconcilers.model import KINDS, Desired, Kind, MappingState
+from reconcilers.plan import Action, Plan
+from reconcilers.proof import Gap
+
+
+@dataclass(frozen=True, slots=True)
+class KindRow:
+    """Counts of one kind: in the source, in scope, in the target (ours), mapped, and what was done."""
+
+    kind: Kind
+    source: int = 0
+    in_scope: int = 0
+    target: int = 0
+    mapped: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run: what was planned, what was done, what was left out, what ended it early."""
+
+    plan: Plan
+    applied: Applied | None
+    kinds: tuple[KindRow, ...]
+    skips: dict[tuple[Kind, str], int] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    mapped: int = 0
+
+    @property
+    def ended_by(self) -> SyncError | None:
+        """What ended the run before all steps had been tried."""
+        return self.applied.ended_by if self.applied else None
+
+    @property
+    def failures(self) -> int:
+        """How many steps were refused or skipped because of a refusal."""
+        return sum(row.failed for row in self.kinds)
+
+    @property
+    def writes(self) -> int:
+        """How many steps were carried out."""
+        outcomes = self.applied.outcomes if self.applied else []
+        return sum(outcome.status is Status.DONE for outcome in outcomes)
+
+
+def make_report(
+    plan: Plan,
+    applied: Applied | None,
+    desired: Desired,
+    pairing: Pairing,
+    mapping: MappingState,
+    gaps: tuple[Gap, ...],
+) -> Report:
+    """Count everything once, after the run."""
+    skips = Counter((skip.kind, skip.reason) for skip in desired.skips)
+    return Report(
+        plan=plan,
+        applied=applied,
+        kinds=tuple(_rows(applied, desired, pairing, mapping)),
+        skips=dict(sorted(skips.items())),
+        gaps=gaps,
+        mapped=len(mapping.entries),
+    )
+
+
+def _rows(
+    applied: Applied | None, desired: Desired, pairing: Pairing, mapping: MappingState
+) -> Iterable[KindRow]:
+    in_scope = Counter(entity.kind for entity in desired.entities.values())
+    target = Counter(current.kind for current in pairing.current_of.values())
+    mapped = Counter(entry.kind for entry in mapping.entries.values() if entry.id is not None)
+    skipped = Counter(skip.kind for skip in desired.skips)
+    done: Counter[tuple[Kind, Action]] = Counter()
+    failed: Counter[Kind] = Counter()
+    for outcome in applied.outcomes if applied else ():
+        if outcome.status is Status.DONE:
+            done[outcome.kind, outcome.action] += 1
+        else:
+            failed[outcome.kind] += 1
+    for kind in KINDS:
+        made, gone = done[kind, Action.CREATE], done[kind, Action.DELETE]
+        replaced = done[kind, Action.REPLACE]
+        yield KindRow(
+            kind=kind,
+            source=desired.source_counts.get(kind, 0),
+            in_scope=in_scope[kind],
+            target=target[kind] + made - gone,
+            mapped=mapped[kind],
+            created=made + replaced,
+            updated=done[kind, Action.UPDATE] + done[kind, Action.ADOPT],
+            deleted=gone + replaced,
+            failed=failed[kind],
+            skipped=skipped[kind],
+        )

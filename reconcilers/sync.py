@@ -1,0 +1,126 @@
+"""The heart: read, read, match, plan, guard, apply, remember."""
+
+from dataclasses import dataclass, field
+
+from reconcilers.apply import apply
+from reconcilers.errors import EmptySource
+from reconcilers.events import Planned
+from reconcilers.fit import fit
+from reconcilers.ledger import Ledger
+from reconcilers.levels import LEVELS
+from reconcilers.levels.resource import MEETING, PERSONAL
+from reconcilers.match import Pairing, match
+from reconcilers.model import Current, Desired, Key, Kind, MappingState, Origin
+from reconcilers.order import schedule
+from reconcilers.plan import Plan, compare, key_of, sort_key
+from reconcilers.policy import Policies, unsettled_keys, withhold
+from reconcilers.ports import Clock, Demand, DemandOf, Gate, Ports, Writer
+from reconcilers.proof import Gap, Proof, prove
+from reconcilers.prune import prune
+from reconcilers.report import Report, make_report
+from reconcilers.source import Observation
+from reconcilers.translate import Defaults, Scope, translate
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one run shall do."""
+
+    scope: Scope = field(default_factory=Scope)
+    defaults: Defaults = field(default_factory=Defaults)
+    policies: Policies = field(default_factory=Policies)
+    concurrency: int = 8
+    """Calls to the target in flight at once."""
+
+
+async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gate: Gate) -> Report:
+    """One run. Without a writer the plan is all there is.
+
+    Raises SyncError when nothing could be planned; what goes wrong later is in the report.
+    """
+    mapping = await ports.store.load()
+    observed = await ports.source.read()
+    check_not_empty(observed, mapping, settings.scope)
+    proof, gaps = prove(observed)
+    desired = translate(observed, settings.scope, settings.defaults)
+    pairing = match(await ports.target.read(demand(desired, mapping)), mapping)
+    desired, plan = make_plan(desired, pairing, mapping, proof, settings.policies)
+    ports.observer.on(Planned(plan))
+    applied = None
+    if writer is not None:
+        ledger = Ledger(desired, pairing, mapping)
+        remember(ledger, plan, gaps, ports.clock)
+        applied = await apply(
+            schedule(plan.steps, pairing), ledger, ports, writer, settings.concurrency, gate
+        )
+    return make_report(plan, applied, desired, pairing, mapping, gaps)
+
+
+def make_plan(
+    desired: Desired, pairing: Pairing, mapping: MappingState, proof: Proof | None, policies: Policies
+) -> tuple[Desired, Plan]:
+    """The plan, and the desired state as it fits this target."""
+    may_remove = None if mapping.rebuilt else proof
+    desired, adopted = fit(desired, pairing)
+    steps, withheld = compare(desired, pairing, adopted, may_remove)
+    if may_remove is not None:
+        removals, stuck = prune(desired, pairing, mapping, steps, may_remove)
+        steps += removals
+        withheld += stuck
+    unsettled = frozenset[Key]() if proof else unsettled_keys(desired, pairing, mapping)
+    allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled)
+    return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld))
+
+
+def check_not_empty(observed: Observation, mapping: MappingState, scope: Scope) -> None:
+    """A source that lists nothing any more is not believed. Raises EmptySource."""
+    if not any(mapping.of(Kind.LOCATION)):
+        return
+    if not observed.buildings.items and not observed.buildings.unreadable:
+        raise EmptySource(
+            "the source lists no building although the mapping holds some; nothing was written. "
+            "If all buildings are really gone, delete this SyncTarget instead",
+            system="source",
+        )
+    if scope.require_reservation_center and not observed.centers.items and not observed.centers.unreadable:
+        raise EmptySource(
+            "the source lists no reservation center although the mapping holds locations; "
+            "nothing was written. If centers are not used any more, set spec.scope.requireReservationCenter: "
+            "false",
+            system="source",
+        )
+
+
+def demand(desired: Desired, mapping: MappingState) -> DemandOf:
+    """What is worth reading below a location: only kinds that are desired there or known to be there.
+
+    Without a usable mapping nothing is known, so everything is read.
+    """
+    if mapping.rebuilt:
+        return lambda _: Demand(floors=True, variants=frozenset({MEETING, PERSONAL}))
+    variants: dict[Key, set[str]] = {}
+    for entity in desired.entities.values():
+        if entity.kind in (Kind.FLOOR, Kind.RESOURCE):
+            found = variants.setdefault(Key(str(entity.parent)), set())
+            found.add(LEVELS[entity.kind].variant_of(entity.values))
+    known: dict[int, Key] = {}
+    for entry in mapping.entries.values():
+        if entry.kind in (Kind.FLOOR, Kind.RESOURCE) and entry.parent is not None:
+            variants.setdefault(entry.parent, set()).add(entry.variant)
+        elif entry.kind is Kind.LOCATION and entry.id is not None:
+            known[entry.id] = entry.key
+
+    def below(location: Current) -> Demand:
+        key = Key(location.external_id) if location.external_id in variants else known.get(location.id)
+        wanted = variants.get(key) if key is not None else None
+        return Demand(floors=wanted is not None, variants=frozenset(wanted or ()) - {""})
+
+    return below
+
+
+def remember(ledger: Ledger, plan: Plan, gaps: tuple[Gap, ...], clock: Clock) -> None:
+    """Bring the mapping in step with what was read, before anything is written."""
+    changing = {key_of(step) for step in plan.steps}
+    ledger.remember_unchanged(changing, int(clock.now()), Origin.RECOVERED)
+    if not gaps:
+        ledger.forget_vanished()

@@ -1,0 +1,47 @@
+"""Countries and time zones: IANA to Windows by CLDR, and the zone of a country that has just one.
+
+Data, not I/O: the tables come with the packages `tzlocal` (CLDR's windowsZones, aliases included)
+and `tzdata` (zone.tab, iso3166.tab), so every machine answers alike.
+"""
+
+from functools import cache
+from importlib import resources
+
+from tzlocal.windows_tz import tz_win
+
+
+def windows_zone(iana: str) -> str:
+    """The Windows name of an IANA zone by CLDR; empty when CLDR does not know it."""
+    return str(tz_win.get(iana, ""))
+
+
+def zone_of_country(code: str) -> str:
+    """The Windows zone of a country that has exactly one; else empty.
+
+    Counted in Windows names: Germany's Europe/Berlin and Europe/Busingen are one.
+    """
+    zones = {windows_zone(zone) for zone in _zones_by_country().get(code, ())}
+    return zones.pop() if len(zones) == 1 else ""
+
+
+def country_name(code: str) -> str:
+    """The tz database's English name of an ISO 3166 alpha-2 code; empty when there is no such code."""
+    return _countries().get(code, "")
+
+
+@cache
+def _countries() -> dict[str, str]:
+    return {row[0]: row[1] for row in _table("iso3166.tab")}
+
+
+@cache
+def _zones_by_country() -> dict[str, tuple[str, ...]]:
+    zones: dict[str, tuple[str, ...]] = {}
+    for code, _, zone, *_ in _table("zone.tab"):
+        zones[code] = (*zones.get(code, ()), zone)
+    return zones
+
+
+def _table(name: str) -> list[list[str]]:
+    text = (resources.files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
