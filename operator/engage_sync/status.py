@@ -1,0 +1,265 @@
+"""From what a run found to the status that people read. Pure: old status and facts in, new status out.
+
+Bounded whatever the tenant's size: lists are cut and texts shortened here, before anything is written.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from engage_sync import conditions
+from engage_sync.conditions import Outcome, SourceHealth, Stall, TargetHealth, timestamp
+from engage_sync.resource import (
+    Condition,
+    Failure,
+    KindStatus,
+    LastRun,
+    MappingStatus,
+    Quota,
+    Requests,
+    Skip,
+    Status,
+    shorten,
+)
+from engage_sync.schedule import FAILED, Trigger
+from reconcilers.apply import Status as StepStatus
+from reconcilers.errors import SyncError
+from reconcilers.levels import LEVELS
+from reconcilers.report import KindRow, Report
+
+FAILURES_MAX, SKIPS_MAX, HISTORY_MAX = 20, 24, 5
+LINE_MAX, NAME_MAX, FAILURE_MESSAGE_MAX, SOURCE_KEY_MAX = 128, 48, 128, 80
+"""Bounds of the CRD, in entries and characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Everything about one finished run that the status tells."""
+
+    id: str
+    trigger: Trigger
+    mode: str
+    generation: int
+    started: datetime
+    finished: datetime
+    report: Report | None = None
+    error: SyncError | None = None
+    """What kept the run from planning, or ended it early."""
+    requests: Requests = field(default_factory=lambda: Requests(source=0, target=0))
+    mapping: MappingStatus | None = None
+    quota: Quota | None = None
+    token: str | None = None
+    """The requested-at token that this run answers."""
+
+
+def started(old: Status, trigger: Trigger, now: datetime, generation: int) -> Status:
+    """The status while a run is under way."""
+    message = f"A run is under way since {timestamp(now)} ({trigger})"
+    marked = conditions.mark_progressing(_conditions(old), message, now=now, generation=generation)
+    return _with(old, conditions=marked)
+
+
+def finished(
+    old: Status, run: RunFacts, next_time: Callable[[str], datetime], retry_text: Callable[[datetime], str]
+) -> Status:
+    """The status after a run. `next_time` gets the result and says when the next run is due."""
+    result = result_of(run)
+    history = [
+        {"id": run.id, "finishTime": timestamp(run.finished), "result": result, "plan": _plan_summary(run)},
+        *old.get("history", []),
+    ][:HISTORY_MAX]
+    new = _with(
+        old,
+        history=history,
+        lastRun=LastRun(
+            id=run.id,
+            trigger=run.trigger.value,
+            startTime=timestamp(run.started),
+            finishTime=timestamp(run.finished),
+            result=result,
+            requests=run.requests,
+        ),
+    )
+    if run.report is not None:
+        new.update(_from_report(run.report))
+    if run.mapping is not None:
+        new["mapping"] = run.mapping
+    if run.quota is not None:
+        new["quota"] = run.quota
+    if run.token is not None:
+        new["lastHandledReconcileAt"] = run.token
+    if result == "Succeeded":
+        new["lastSuccessfulSyncTime"] = timestamp(run.finished)
+    due = next_time(result)
+    new["nextSyncTime"] = timestamp(due)
+    new["conditions"] = _judged(_conditions(old), run, result, retry_text(due))
+    return _closed(new)
+
+
+def refused(old: Status, reason: Stall, message: str, now: datetime, generation: int) -> Status:
+    """The status of a target that cannot run until a person acts."""
+    marked = conditions.mark_stalled(_conditions(old), reason, message, now=now, generation=generation)
+    return _closed(_with(old, conditions=marked))
+
+
+def suspended(old: Status, message: str, now: datetime, generation: int) -> Status:
+    """The status of a target that is suspended or paused."""
+    marked = conditions.mark_suspended(_conditions(old), message, now=now, generation=generation)
+    return _closed(_with(old, conditions=marked))
+
+
+def result_of(run: RunFacts) -> str:
+    """Succeeded, Planned, PartiallyFailed or Failed."""
+    if run.error is not None or run.report is None:
+        return "Failed"
+    if run.report.failures or run.report.gaps:
+        return "PartiallyFailed"
+    return "Planned" if run.mode == "Plan" else "Succeeded"
+
+
+def _judged(old: Sequence[Condition], run: RunFacts, result: str, retry: str) -> list[Condition]:
+    now, generation = run.finished, run.generation
+    marked = _health(list(old), run)
+    if run.error is not None and run.error.reason in set(Stall):
+        stall = Stall(run.error.reason)
+        return conditions.mark_stalled(marked, stall, run.error.message, now=now, generation=generation)
+    outcome, message = _outcome(run, result)
+    waiting = retry if result in FAILED else None
+    return conditions.mark_finished(marked, outcome, message, retry=waiting, now=now, generation=generation)
+
+
+def _outcome(run: RunFacts, result: str) -> tuple[Outcome, str]:
+    report = run.report
+    if run.error is not None or report is None:
+        return Outcome.FAILED, run.error.message if run.error else "the run ended without a report"
+    if result == "PartiallyFailed":
+        return Outcome.PARTIALLY_FAILED, _partial_message(report)
+    held = f"; {len(report.plan.withheld)} steps are withheld, see the plan" if report.plan.withheld else ""
+    if run.mode == "Plan" and report.plan.steps:
+        return Outcome.PLANNED, (
+            f"Engage differs from Workplace ({report.plan.summary}){held}; "
+            "to carry this out set spec.mode: Apply"
+        )
+    done = f"carried out {report.plan.summary}" if report.plan.steps else "nothing had to be done"
+    return Outcome.IN_SYNC, f"Engage is in step with Workplace: {done}{held}"
+
+
+def _partial_message(report: Report) -> str:
+    if report.gaps:
+        return f"The source is not complete, so nothing was deleted: {report.gaps[0]}"
+    outcomes = report.applied.outcomes if report.applied else []
+    first = next((outcome for outcome in outcomes if outcome.status is StepStatus.FAILED), None)
+    example = f", first: {first.kind} {first.name!r}: {first.message}" if first else ""
+    return f"{report.failures} of {len(outcomes)} steps did not succeed (see status.failures){example}"
+
+
+def _health(marked: list[Condition], run: RunFacts) -> list[Condition]:
+    """SourceHealthy and TargetHealthy, as far as this run had to do with them."""
+    now, generation, error = run.finished, run.generation, run.error
+    if error is not None and error.system == "source":
+        health = SourceHealth(error.reason) if error.reason in set(SourceHealth) else SourceHealth.UNREACHABLE
+        return conditions.mark_source(marked, health, error.message, now=now, generation=generation)
+    if run.report is not None or (
+        error is not None and error.system == "target" and run.requests.get("source")
+    ):
+        gaps = run.report.gaps if run.report is not None else ()
+        marked = conditions.mark_source(
+            marked,
+            SourceHealth.INCOMPLETE if gaps else SourceHealth.COMPLETE,
+            f"not proven complete: {'; '.join(map(str, gaps))}"
+            if gaps
+            else "every listing was read to its end",
+            now=now,
+            generation=generation,
+        )
+    if error is not None and error.system == "target":
+        target = TargetHealth(error.reason) if error.reason in set(TargetHealth) else TargetHealth.UNREACHABLE
+        return conditions.mark_target(marked, target, error.message, now=now, generation=generation)
+    if run.report is not None:
+        marked = conditions.mark_target(
+            marked, TargetHealth.REACHABLE, "Engage answers", now=now, generation=generation
+        )
+    return marked
+
+
+def _from_report(report: Report) -> Status:
+    failures = _failures(report)
+    skips = [
+        Skip(kind=kind.value, reason=reason, count=count) for (kind, reason), count in report.skips.items()
+    ]
+    return Status(
+        plan={"summary": shorten(report.plan.summary, 64), "digest": report.plan.digest},
+        kinds=[_kind_row(row) for row in report.kinds],
+        failures=failures[:FAILURES_MAX],
+        failuresTruncated=max(0, len(failures) - FAILURES_MAX),
+        skips=skips[:SKIPS_MAX],
+    )
+
+
+def _kind_row(row: KindRow) -> KindStatus:
+    return KindStatus(
+        kind=row.kind.value,
+        source=row.source,
+        inScope=row.in_scope,
+        target=row.target,
+        mapped=row.mapped,
+        created=row.created,
+        updated=row.updated,
+        deleted=row.deleted,
+        failed=row.failed,
+        skipped=row.skipped,
+    )
+
+
+def _failures(report: Report) -> list[Failure]:
+    outcomes = report.applied.outcomes if report.applied else []
+    return [
+        Failure(
+            kind=outcome.kind.value,
+            sourceKey=shorten(LEVELS[outcome.kind].source_key(outcome.key), SOURCE_KEY_MAX),
+            name=shorten(outcome.name, NAME_MAX),
+            action=outcome.action.value,
+            reason=shorten(outcome.reason, 32),
+            message=shorten(outcome.message, FAILURE_MESSAGE_MAX),
+            attempts=1,
+        )
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.status)
+        if outcome.status is not StepStatus.DONE
+    ]
+
+
+def _closed(status: Status) -> Status:
+    """What follows from the rest: the observed generation and the lines for people."""
+    status["observedGeneration"] = conditions.observed_generation(_conditions(status))
+    status["summary"] = summary_lines(status)
+    return status
+
+
+def summary_lines(status: Status) -> list[str]:
+    """The status as a few lines of text; the first one repeats Ready, its reason and what to do."""
+    ready = conditions.get(_conditions(status), conditions.Type.READY)
+    head = f"Ready={ready['status']} {ready['reason']}: {ready['message']}" if ready else "Not looked at yet"
+    lines = [head, "Kind           Source In scope  Target  Mapped  +Made ~Changed -Gone Failed"]
+    lines += [
+        f"{row['kind']:<14}{row.get('source', 0):>7}{row.get('inScope', 0):>9}{row.get('target', 0):>8}"
+        f"{row.get('mapped', 0):>8}{row.get('created', 0):>7}{row.get('updated', 0):>9}"
+        f"{row.get('deleted', 0):>6}{row.get('failed', 0):>7}"
+        for row in status.get("kinds", [])
+    ]
+    if "nextSyncTime" in status:
+        last = status.get("lastSuccessfulSyncTime", "never")
+        lines.append(f"Last success {last}, next run {status['nextSyncTime']}")
+    return [shorten(line, LINE_MAX) for line in lines]
+
+
+def _plan_summary(run: RunFacts) -> str:
+    return shorten(run.report.plan.summary, 64) if run.report is not None else "none"
+
+
+def _conditions(status: Status) -> list[Condition]:
+    return list(status.get("conditions", []))
+
+
+def _with(old: Status, **changes: object) -> Status:
+    return cast(Status, {**old, **changes})
