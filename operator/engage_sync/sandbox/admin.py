@@ -187,7 +187,7 @@ def _body(request: Request) -> Json:
 
 
 def _ids(request: Request) -> list[int]:
-    return [int(part) for part in request.path.split("/") if part.isdigit()]
+    return [int(part) for part in request.path.split("/") if part.isdecimal()]
 
 
 def _center(sandbox: Sandbox, center_id: int) -> Record:

@@ -99,15 +99,15 @@ class Engage:
                 body = read_json(request)
                 item = self.data.add(kind, read_fields(body, KINDS[kind].fields))
                 return self._written(kind, item, request, body, 201)
-            case "PUT", [item_id] if item_id.isdigit():
+            case "PUT", [item_id] if item_id.isdecimal():
                 body = read_json(request)
                 item = self.data.change(kind, int(item_id), read_fields(body, KINDS[kind].fields))
                 return self._written(kind, item, request, body, 200)
-            case "DELETE", [item_id] if item_id.isdigit():
+            case "DELETE", [item_id] if item_id.isdecimal():
                 self.data.remove(kind, int(item_id))
                 self._wrote(Write("engage", "DELETE", request.path, None, int(item_id)))
                 return _envelope(200, [])
-            case "POST", [item_id, "groups"] if kind == "locations" and item_id.isdigit():
+            case "POST", [item_id, "groups"] if kind == "locations" and item_id.isdecimal():
                 return self._add_group(int(item_id), request)
         raise RefusedError(405, f"{request.method} is not supported at {request.path}.")
 
@@ -174,6 +174,6 @@ def _envelope(status: int, items: list[Record], *, error: str | None = None) -> 
 
 def _id(query: Mapping[str, str], name: str) -> int:
     value = query.get(name, "")
-    if not value.isdigit():
+    if not value.isdecimal():
         raise RefusedError(400, f"{name} is required and must be a whole number.")
     return int(value)

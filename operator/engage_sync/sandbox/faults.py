@@ -9,6 +9,7 @@ A fault is tried in the order given; the first that fires decides. Written as YA
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -36,7 +37,7 @@ KINDS = {
     "503": "the request is answered with this status (any from 400 on) and not carried out",
 }
 _STATUS = re.compile(r"(?:(commit-then)-)?([45]\d\d)")
-_OCCURRENCES = re.compile(r"(\d+)-(\d+)|(\d+)\+|every (\d+)|all")
+_OCCURRENCES = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+)|(?P<onward>\+))?|every (?P<every>[1-9]\d*)|all")
 
 Serve = Callable[[Request], Reply]
 ErrorReply = Callable[[int, str, dict[str, str]], Reply]
@@ -88,12 +89,12 @@ class Fault(BaseModel):
         if isinstance(self.occurrences, list):
             return occurrence in self.occurrences
         found = _OCCURRENCES.fullmatch(self.occurrences)
-        first, last, onward, every = found.groups() if found else (None,) * 4
-        if first and last:
-            return int(first) <= occurrence <= int(last)
-        if onward:
-            return occurrence >= int(onward)
-        return not every or occurrence % int(every) == 0
+        if found is None or found["every"]:
+            return found is not None and occurrence % int(found["every"]) == 0
+        if found["first"] is None:  # all
+            return True
+        last = math.inf if found["onward"] else int(found["last"] or found["first"])
+        return int(found["first"]) <= occurrence <= last
 
 
 class Faults:
@@ -162,7 +163,7 @@ def _short(request: Request, serve: Serve) -> Reply:
 
 def _duplicated(request: Request, serve: Serve) -> Reply:
     start, limit = request.query.get("startAt", ""), request.query.get("limit", str(DEFAULT_LIMIT))
-    if start.isdigit() and limit.isdigit() and int(start):
+    if start.isdecimal() and limit.isdecimal() and int(start):
         earlier = str(max(0, int(start) - int(limit)))
         return serve(replace(request, query={**request.query, "startAt": earlier}))
     return _edit(serve(request), lambda items: items + items)

@@ -47,6 +47,10 @@ def text(value: Json) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError("must be text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can write but nobody can send back
+        raise ValueError("must be valid Unicode") from None
     return value
 
 

@@ -18,6 +18,7 @@ from engage_sync.sandbox.engage import API as ENGAGE_API
 from engage_sync.sandbox.engage import Engage
 from engage_sync.sandbox.gateway import PER_MINUTE, PER_WEEK, TOKEN_LIFE, CallLimits, Tokens
 from engage_sync.sandbox.journal import Asked, Journal
+from engage_sync.sandbox.seeds import Seeds
 from engage_sync.sandbox.wire import Reply, Request, Write, json_reply
 from engage_sync.sandbox.workplace import API as WORKPLACE_API
 from engage_sync.sandbox.workplace import ListingKey, Workplace
@@ -65,6 +66,7 @@ class Sandbox:
             limits=CallLimits(clock, per_minute=per_minute, per_week=per_week),
             wrote=self.journal.writes.append,
         )
+        self.seed = Seeds(self.workplace.data, self.engage.data)
         self._sleep = sleep
         self._open_listings: set[ListingKey] = set()
 

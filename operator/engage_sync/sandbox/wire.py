@@ -67,7 +67,7 @@ class RefusedError(Exception):
 
 def json_reply(status: int, payload: Json, headers: Mapping[str, str] | None = None) -> Reply:
     """An answer with a JSON body, in UTF-8 as both vendors send it."""
-    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Reply(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
@@ -89,4 +89,4 @@ def split_target(target: str) -> tuple[str, dict[str, str]]:
 
 def template(path: str) -> str:
     """The path with its ids taken out: `/rooms/13` becomes `/rooms/{id}`."""
-    return "/".join("{id}" if part.isdigit() else part for part in path.split("/"))
+    return "/".join("{id}" if part.isdecimal() else part for part in path.split("/"))

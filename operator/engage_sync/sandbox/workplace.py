@@ -88,7 +88,7 @@ class Workplace:
                 rest = request.path[len(base) + 1 :]
                 if rest == "count" and request.method == "GET":
                     return json_reply(200, {"count": len(self._listings.ids(kind, request.query))})
-                if rest.isdigit():
+                if rest.isdecimal():
                     return self._single(kind, int(rest), request)
         raise RefusedError(404, f"There is nothing at {request.path}.")
 
@@ -135,7 +135,7 @@ class Workplace:
         if request.method != "GET":
             raise RefusedError(405, f"{request.method} is not allowed at {request.path}.")
         rest = request.path[len("/centers/") :]
-        if rest.isdigit():
+        if rest.isdecimal():
             return json_reply(200, self.item("centers", int(rest), request.query.get("selector", "")))
         if rest:
             raise RefusedError(404, f"There is nothing at {request.path}.")

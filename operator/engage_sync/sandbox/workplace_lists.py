@@ -171,7 +171,7 @@ def _ordered(found: list[Record], query: Mapping[str, str]) -> list[Record]:
 def whole_number(query: Mapping[str, str], name: str, default: int) -> int:
     """A parameter that must be a whole number of zero or more."""
     value = query.get(name, str(default))
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.isdecimal():
         raise RefusedError(400, f"{name} must be a whole number.")
     return int(value)
 
@@ -190,6 +190,6 @@ def _wanted(query: Mapping[str, str], when_true: str, when_false: str) -> set[bo
 
 def _ids(text: str) -> set[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts):
+    if not all(part.isdecimal() for part in parts):
         raise RefusedError(400, "type must be a comma-separated list of ids.")
     return {int(part) for part in parts}
