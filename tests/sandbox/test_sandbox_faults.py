@@ -148,6 +148,15 @@ def test_short_leaves_out_one_item_from_the_middle() -> None:
     assert names(client.get("/rooms")) == ["R1", "R2", "R4", "R5"]
 
 
+def test_short_leaves_a_building_out_of_a_centers_detail() -> None:
+    sandbox, client = with_rooms()
+    center = sandbox.seed.center()
+    sandbox.workplace.data.assign(center, 1)
+    sandbox.faults.add(Fault(path="/centers/{id}", what="short"))
+
+    assert client.get(f"/centers/{center}?selector=buildings").json()["buildings"] == []
+
+
 def test_duplicated_shows_the_page_before_once_more() -> None:
     sandbox, client = with_rooms()
     sandbox.faults.add(Fault(what="duplicated", occurrences=2))

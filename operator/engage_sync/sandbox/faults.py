@@ -197,13 +197,14 @@ _KINDS: dict[str, Callable[[Request, Serve], Reply]] = {
 
 
 def _edit(reply: Reply, change: Callable[[list[Json]], list[Json]]) -> Reply:
-    """Change the items of a listing, whether it comes bare or in Engage's envelope."""
+    """Change the items of a listing, whether it comes bare or wrapped."""
     payload = json.loads(reply.body)
     if isinstance(payload, list):
         payload = change(payload)
-    elif reply.status == 200 and isinstance(payload.get("Data"), list):
-        payload["Data"] = change(payload["Data"])
-    elif "count" in payload:
+    for field in ("Data", "buildings"):  # Engage's envelope, the buildings in a center's detail
+        if isinstance(payload, dict) and isinstance(payload.get(field), list):
+            payload[field] = change(payload[field])
+    if isinstance(payload, dict) and isinstance(payload.get("count"), int):
         payload["count"] = len(change([None] * payload["count"]))
     return replace(reply, body=json.dumps(payload, ensure_ascii=False).encode())
 

@@ -5,6 +5,7 @@ A sandbox that accepts nonsense hides bugs: types are never coerced, and an unkn
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -102,8 +103,8 @@ def one_person(value: Json) -> int:
 
 
 def number(value: Json) -> float:
-    """Any number."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    """Any number that JSON can write back."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError("must be a number")
     return value
 
@@ -142,6 +143,6 @@ def one_of(*choices: str) -> Check:
 
 def reference(value: Json) -> int:
     """Workplace's `{"id": n}` (domain.md 2.1)."""
-    if not isinstance(value, dict) or not isinstance(value.get("id"), int):
+    if not isinstance(value, dict) or type(value.get("id")) is not int:
         raise ValueError('must be {"id": n}')
     return int(value["id"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from engage_sync.sandbox.fields import (
     Check,
@@ -18,6 +19,8 @@ from engage_sync.sandbox.fields import (
 )
 from engage_sync.sandbox.wire import Json, Record, RefusedError
 from engage_sync.sandbox.workplace_data import GROUPS, WorkplaceData
+
+T = TypeVar("T")
 
 
 def _any(value: Json) -> Any:
@@ -127,9 +130,11 @@ def _country(data: WorkplaceData, value: Json) -> int | None:
     """A country by id, or (more than the documents promise, for people with curl) by alpha-2 code."""
     if value is None:
         return None
-    if isinstance(value, dict) and "id" not in value and value.get("alpha2Code") in data.country_by_code:
+    if isinstance(value, dict) and isinstance(value.get("alpha2Code"), str) and "id" not in value:
+        if value["alpha2Code"] not in data.country_by_code:
+            raise RefusedError(400, f"There is no country with the code {value['alpha2Code']!r}.")
         return data.country_by_code[value["alpha2Code"]]
-    country_id = _checked_reference("country", value)
+    country_id = _checked("country", reference, value)
     data.get("countries", country_id, status=400)
     return country_id
 
@@ -138,15 +143,16 @@ def _state(data: WorkplaceData, value: Json, country_id: int | None) -> int | No
     """A state by id, or by name and code when it is new."""
     if value is None:
         return None
-    if isinstance(value, dict) and "id" not in value and value.get("name"):
-        return data.state_id(text(value["name"]), text(value.get("code")), country_id)
-    state_id = _checked_reference("state", value)
+    if isinstance(value, dict) and "name" in value and "id" not in value:
+        name = _checked("state.name", filled_text, value["name"])
+        return data.state_id(name, _checked("state.code", text, value.get("code")), country_id)
+    state_id = _checked("state", reference, value)
     data.get("states", state_id, status=400)
     return state_id
 
 
-def _checked_reference(name: str, value: Json) -> int:
+def _checked(name: str, check: Callable[[Json], T], value: Json) -> T:
     try:
-        return reference(value)
+        return check(value)
     except ValueError as error:
         raise RefusedError(400, f"{name} {error}.") from None
