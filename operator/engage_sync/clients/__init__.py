@@ -1,0 +1,1 @@
+"""The two HTTP clients: Workplace is read, Engage is read and written. They speak to nobody else."""
