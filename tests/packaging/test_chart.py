@@ -1,0 +1,391 @@
+"""The chart with the real helm on a real API server, which judges what is rendered.
+
+No node runs here, so no image is pulled and no pod becomes ready; the operator's own tests run it as a
+process under the roles that are rendered here (`tests/chart_roles.py`).
+"""
+
+import json
+import re
+import secrets
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart_roles import CHART, AuditLog, Manifest, install_roles, render, right
+from tests.controlplane.build import Assets
+from tests.controlplane.server import ControlPlane, ControlPlaneError
+
+pytestmark = pytest.mark.cluster
+
+ROOT = CHART.parents[1]
+CRD = "synctargets.engage-sync.io"
+WATCHED = "one", "two"
+"""Namespaces beside that of the release; they exist."""
+
+SERVING = {
+    "get synctargets.engage-sync.io",
+    "list synctargets.engage-sync.io",
+    "watch synctargets.engage-sync.io",
+    "patch synctargets.engage-sync.io",
+    "update synctargets.engage-sync.io/status",
+    "get configmaps",
+    "list configmaps",
+    "create configmaps",
+    "update configmaps",
+    "delete configmaps",
+    "get secrets",
+    "create events",
+}
+LEADING = {
+    "get leases.coordination.k8s.io engage-sync",
+    "update leases.coordination.k8s.io engage-sync",
+    "create leases.coordination.k8s.io",
+}
+
+EVERYTHING: dict[str, Any] = {
+    "image": {"repository": "registry.example:5000/engage-sync", "digest": f"sha256:{'a' * 64}"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "replicas": 2,
+    "namespaces": list(WATCHED),
+    "maxConcurrentSyncs": 1_000_000,
+    "extraArgs": ["--allow-insecure-http"],
+    "crds": {"install": True, "keep": False},
+    "serviceAccount": {"name": "sync", "annotations": {"example.com/a": "b"}},
+    "rbac": {"aggregate": True},
+    "resources": {"requests": {"cpu": 1}, "limits": {"memory": None, "cpu": "2"}},
+    "terminationGracePeriodSeconds": 90,
+    "podAnnotations": {"example.com/c": "true"},
+    "priorityClassName": "system-cluster-critical",
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}],
+    "affinity": {"podAntiAffinity": {}},
+    "fullnameOverride": "sync",
+}
+EVERYWHERE = {"allNamespaces": True}
+EXISTING_ACCOUNT = {"serviceAccount": {"create": False, "name": "mine"}, "crds": {"install": False}}
+CASES = [
+    pytest.param({}, id="defaults"),
+    pytest.param(EVERYTHING, id="every value"),
+    pytest.param(EVERYWHERE, id="all namespaces"),
+    pytest.param(EXISTING_ACCOUNT, id="an existing account"),
+]
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> AuditLog:
+    return AuditLog(tmp_path_factory.mktemp("audit"))
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane_assets: Assets, audit: AuditLog) -> Iterator[ControlPlane]:
+    """One of its own: helm owns the CRD here, and removes it."""
+    with ControlPlane(control_plane_assets, apiserver_flags=audit.flags) as plane:
+        for name in WATCHED:
+            plane.kubectl("create", "namespace", name)
+        yield plane
+
+
+@pytest.fixture
+def release(plane: ControlPlane) -> Iterator[str]:
+    """A fresh namespace to release into."""
+    name = f"release-{secrets.token_hex(4)}"
+    plane.kubectl("create", "namespace", name)
+    yield name
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def installed(plane: ControlPlane, release: str) -> Iterator[None]:
+    """Whatever is installed into that namespace is gone afterwards, the CRD too."""
+    yield
+    for found in plane.helm("list", "-n", release, "--short").stdout.split():
+        plane.helm("uninstall", found, "-n", release)
+    plane.kubectl("delete", "crd", CRD, "--ignore-not-found")
+
+
+def install(plane: ControlPlane, namespace: str, values: dict[str, Any] | None = None) -> str:
+    """Install or upgrade; gives the notes."""
+    command = ("upgrade", "--install", "engage-sync", str(CHART), "-n", namespace, "-f", "-")
+    return plane.helm(*command, input=json.dumps(values or {})).stdout
+
+
+def kinds(manifests: list[Manifest]) -> dict[str, list[Manifest]]:
+    found: dict[str, list[Manifest]] = {}
+    for manifest in manifests:
+        found.setdefault(manifest["kind"], []).append(manifest)
+    return found
+
+
+def pod_spec(manifests: list[Manifest]) -> dict[str, Any]:
+    (deployment,) = kinds(manifests)["Deployment"]
+    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+# What is in the files.
+
+
+def test_the_chart_holds_the_crd_as_it_is() -> None:
+    source = ROOT / "crds" / f"{CRD}.yaml"
+
+    assert (CHART / "files" / source.name).read_bytes() == source.read_bytes(), "run `make crds`"
+
+
+def test_chart_and_operator_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert chart["appVersion"] == project["version"]
+    assert f"## [{chart['version']}]" in (CHART / "CHANGELOG.md").read_text()
+
+
+def test_every_value_has_a_comment_and_a_schema() -> None:
+    lines = (CHART / "values.yaml").read_text().splitlines()
+    keys = [number for number, line in enumerate(lines) if re.match(r" *\w+:", line)]
+    bare = [lines[number] for number in keys if number and not _explained(lines, number)]
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    assert bare == []
+    assert _undescribed(yaml.safe_load("\n".join(lines)), schema) == []
+
+
+def _explained(lines: list[str], number: int) -> bool:
+    """By a comment above it, above the run of lines it is in, or, for a heading, by its children."""
+    while lines[number].strip():
+        if lines[number].lstrip().startswith("#"):
+            return True
+        number -= 1
+    return bool(re.match(r"\s+#", lines[number + 2]))
+
+
+def _undescribed(values: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    missing = [] if schema.get("additionalProperties") is False else ["additionalProperties"]
+    for name, value in values.items():
+        if name not in schema["properties"]:
+            missing.append(name)
+        elif isinstance(value, dict) and value and "properties" in schema["properties"][name]:
+            missing += _undescribed(value, schema["properties"][name])
+    return missing
+
+
+# What helm says.
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_lint_finds_nothing(plane: ControlPlane, values: dict[str, Any]) -> None:
+    linted = plane.helm("lint", "--strict", str(CHART), "-f", "-", input=json.dumps(values)).stdout
+
+    assert "[WARNING]" not in linted
+    assert "0 chart(s) failed" in linted
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"replica": 2}, "additional properties 'replica' not allowed"),
+        ({"image": {"tags": "1"}}, "at '/image': additional properties 'tags' not allowed"),
+        ({"replicas": "two"}, "at '/replicas': got string, want integer"),
+        ({"namespaces": "one"}, "at '/namespaces': got string, want array"),
+        ({"namespaces": ["A_b"]}, "at '/namespaces/0': 'A_b' does not match"),
+        ({"allNamespaces": "yes"}, "at '/allNamespaces': got string, want boolean"),
+        ({"maxConcurrentSyncs": 0}, "at '/maxConcurrentSyncs': minimum: got 0, want 1"),
+        ({"terminationGracePeriodSeconds": 5}, "at '/terminationGracePeriodSeconds': minimum"),
+        ({"resources": {"request": {}}}, "at '/resources': additional properties 'request' not allowed"),
+        ({"extraArgs": "--x"}, "at '/extraArgs': got string, want array"),
+        ({"namespaces": ["one"], "allNamespaces": True}, "set one of them, not both"),
+        ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the existing ServiceAccount"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(plane: ControlPlane, values: dict[str, Any], said: str) -> None:
+    refused = plane.helm("template", "x", str(CHART), "-f", "-", input=json.dumps(values), check=False)
+
+    assert refused.returncode != 0
+    assert said in refused.stderr
+
+
+def test_the_defaults_render_the_least(plane: ControlPlane) -> None:
+    rendered = render(plane, "tenants")
+
+    assert {kind: len(found) for kind, found in kinds(rendered).items()} == {
+        "CustomResourceDefinition": 1,
+        "ServiceAccount": 1,
+        "Role": 2,
+        "RoleBinding": 2,
+        "Deployment": 1,
+    }
+
+
+def test_the_crd_keeps_its_content(plane: ControlPlane) -> None:
+    (crd,) = kinds(render(plane, "tenants"))["CustomResourceDefinition"]
+    source = yaml.safe_load((ROOT / "crds" / f"{CRD}.yaml").read_text())
+
+    assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert crd["metadata"].pop("labels")["app.kubernetes.io/managed-by"] == "Helm"
+    assert crd == source
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({}, ["-n", "tenants"]),
+        ({"namespaces": ["one", "123"]}, ["-n", "one", "-n", "123"]),
+        (EVERYWHERE, ["--all-namespaces"]),
+    ],
+    ids=["release namespace", "named", "all"],
+)
+def test_the_operator_is_told_where_to_look(
+    plane: ControlPlane, values: dict[str, Any], where: list[str]
+) -> None:
+    values = values | {"maxConcurrentSyncs": 3, "extraArgs": ["--allow-insecure-http"]}
+    (container,) = pod_spec(render(plane, "tenants", values))["containers"]
+
+    assert container["args"] == [
+        *("run", *where, "--max-concurrent-syncs=3", "--health-port=8080"),
+        "--allow-insecure-http",
+    ]
+
+
+def test_a_second_replica_is_worth_a_disruption_budget(plane: ControlPlane) -> None:
+    assert "PodDisruptionBudget" not in kinds(render(plane, "tenants"))
+    assert "PodDisruptionBudget" in kinds(render(plane, "tenants", {"replicas": 2}))
+
+
+# What the API server says.
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_the_server_takes_every_manifest(
+    plane: ControlPlane, release: str, values: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "rendered.yaml"
+    file.write_text(yaml.safe_dump_all(render(plane, release, values)))
+
+    taken = plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(file))
+
+    assert taken.stdout.count("created (server dry run)") == len(list(yaml.safe_load_all(file.read_text())))
+    assert taken.stderr == ""
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_pods_are_restricted(plane: ControlPlane, release: str, values: dict[str, Any]) -> None:
+    plane.kubectl("label", "namespace", release, "pod-security.kubernetes.io/enforce=restricted")
+    spec = pod_spec(render(plane, release, values))
+    loose = json.loads(json.dumps(spec))
+    loose["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+
+    def create(spec: dict[str, Any]) -> str:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec}
+        return plane.kubectl(
+            *("create", "-n", release, "--dry-run=server", "-f", "-"), input=json.dumps(pod), check=False
+        ).stderr
+
+    assert create(spec) == ""
+    assert 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation' in create(loose)
+    assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.usefixtures("installed")
+def test_install_upgrade_uninstall(plane: ControlPlane, release: str) -> None:
+    def there(kind: str) -> list[str]:
+        return plane.kubectl("get", kind, "-n", release, "-o", "name").stdout.split()
+
+    notes = install(plane, release)
+    assert f"serves the SyncTargets of the namespace {release}." in notes
+    assert "delete the SyncTargets while the operator still runs" in notes
+    assert there("deployment,poddisruptionbudget") == ["deployment.apps/engage-sync"]
+
+    install(plane, release, {"replicas": 2})
+    assert there("poddisruptionbudget") == ["poddisruptionbudget.policy/engage-sync"]
+
+    plane.helm("uninstall", "engage-sync", "-n", release)
+    assert there("deployment,role,rolebinding,poddisruptionbudget") == []
+    assert there("crd") == [f"customresourcedefinition.apiextensions.k8s.io/{CRD}"]
+
+    install(plane, release, {"crds": {"keep": False}})  # takes up the CRD that was kept
+    plane.helm("uninstall", "engage-sync", "-n", release, "--wait")
+    assert there("crd") == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_second_release_must_not_serve_the_same_namespace(plane: ControlPlane, release: str) -> None:
+    install(plane, release, {"namespaces": ["one"]})
+
+    with pytest.raises(ControlPlaneError, match='Role "engage-sync" in namespace "one" exists and cannot be'):
+        install(plane, "two", {"namespaces": ["one"], "crds": {"install": False}})
+
+
+# Who may do what.
+
+
+def rights(plane: ControlPlane, user: str, namespace: str) -> set[str]:
+    """All that a user may do in a namespace."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    answer = plane.kubectl(
+        *("create", "--validate=false", "--as", user, "-f", "-", "-o", "json"), input=json.dumps(review)
+    ).stdout
+    return {
+        " ".join(filter(None, (right(verb, group, resource), name)))
+        for rule in json.loads(answer)["status"]["resourceRules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "at_home", "in_one", "elsewhere"),
+    [
+        pytest.param({}, LEADING | SERVING, set(), set(), id="release namespace"),
+        pytest.param({"namespaces": ["one"]}, LEADING, SERVING, set(), id="named"),
+        pytest.param(EVERYWHERE, LEADING | SERVING, SERVING, SERVING, id="all"),
+    ],
+)
+def test_the_operator_may_do_this_and_nothing_else(
+    plane: ControlPlane,
+    release: str,
+    values: dict[str, Any],
+    at_home: set[str],
+    in_one: set[str],
+    elsewhere: set[str],
+) -> None:
+    operator = install_roles(plane, release, values)
+    anybody = rights(plane, f"system:serviceaccount:{release}:anybody", release)
+
+    assert rights(plane, operator.user, release) - anybody == at_home
+    assert rights(plane, operator.user, "one") - anybody == in_one
+    assert rights(plane, operator.user, "default") - anybody == elsewhere
+    assert operator.granted == {" ".join(each.split()[:2]) for each in SERVING | LEADING}
+
+
+@pytest.mark.usefixtures("installed")
+def test_aggregated_roles_show_synctargets_to_viewers_and_editors(plane: ControlPlane, release: str) -> None:
+    def of(role: str) -> set[str]:
+        found = yaml.safe_load(plane.kubectl("get", "clusterrole", role, "-o", "yaml").stdout)
+        rules = [rule for rule in found["rules"] if rule["apiGroups"] == ["engage-sync.io"]]
+        return {verb for rule in rules for verb in rule["verbs"]}
+
+    install(plane, release, {"rbac": {"aggregate": True}})
+
+    assert of("engage-sync-view") == {"get", "list", "watch"}
+    assert of("engage-sync-edit") == {"create", "update", "patch", "delete", "deletecollection"}
+
+
+def test_the_audit_log_tells_what_was_used_and_what_was_refused(
+    plane: ControlPlane, release: str, audit: AuditLog
+) -> None:
+    operator = install_roles(plane, release)
+
+    plane.kubectl("get", "configmaps", kubeconfig=operator.kubeconfig)
+    plane.kubectl("get", "secrets", kubeconfig=operator.kubeconfig, check=False)
+
+    assert audit.used(operator.user) == {"list configmaps"}
+    assert audit.refused(operator.user) == {"list secrets"}
