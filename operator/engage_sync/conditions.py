@@ -107,13 +107,13 @@ def set_condition(
 ) -> list[Condition]:
     """States one condition; `lastTransitionTime` moves only if `status` differs from before."""
     old = get(conditions, kind)
-    moved = old is None or old["status"] != status
+    since = old["lastTransitionTime"] if old and old["status"] == status else timestamp(now)
     new: Condition = {
         "type": str(kind),
         "status": status,
         "reason": str(reason),
         "message": shorten(message, MESSAGE_MAX),
-        "lastTransitionTime": timestamp(now) if moved or old is None else old["lastTransitionTime"],
+        "lastTransitionTime": since,
         "observedGeneration": generation,
     }
     return _sorted([*remove_condition(conditions, kind), new])
@@ -177,8 +177,10 @@ def mark_finished(
     """
     if retry is not None and READY_STATUS[outcome] == TRUE:
         raise ValueError(f"nothing to retry after {outcome}")
-    marked = _settled(_complete(conditions, now, generation))
-    if retry is not None:
+    marked = remove_condition(_complete(conditions, now, generation), Type.STALLED)
+    if retry is None:
+        marked = remove_condition(marked, Type.RECONCILING)
+    else:
         marked = set_condition(
             marked, Type.RECONCILING, TRUE, PROGRESSING_WITH_RETRY, retry, now=now, generation=generation
         )
@@ -204,7 +206,9 @@ def mark_suspended(
     conditions: Sequence[Condition], message: str, *, now: datetime, generation: int
 ) -> list[Condition]:
     """Suspended or paused: Ready keeps its status (Unknown if it has none); no Reconciling, no Stalled."""
-    marked = _settled(_complete(conditions, now, generation))
+    marked = _complete(conditions, now, generation)
+    for kind in (Type.RECONCILING, Type.STALLED):
+        marked = remove_condition(marked, kind)
     ready = get(marked, Type.READY)
     status = UNKNOWN if ready is None else ready["status"]
     return set_condition(marked, Type.READY, status, SUSPENDED, message, now=now, generation=generation)
@@ -239,10 +243,6 @@ def _complete(conditions: Sequence[Condition], now: datetime, generation: int) -
             text = f"{system} has not been contacted yet"
             marked = set_condition(marked, kind, UNKNOWN, NOT_CONTACTED, text, now=now, generation=generation)
     return marked
-
-
-def _settled(conditions: Sequence[Condition]) -> list[Condition]:
-    return remove_condition(remove_condition(conditions, Type.RECONCILING), Type.STALLED)
 
 
 def _sorted(conditions: Sequence[Condition]) -> list[Condition]:

@@ -158,10 +158,10 @@ def _url(name: str, example: str) -> tuple[AfterValidator, AfterValidator]:
         f"{name} must be an https URL (http on loopback only) without user info, query and fragment,"
         f" such as {example}; credentials belong into the Secret"
     )
-    return _matching(URL_PATTERN, sentence), AfterValidator(_canonical)
+    return _matching(URL_PATTERN, sentence), AfterValidator(canonical_url)
 
 
-def _canonical(url: str) -> str:
+def canonical_url(url: str) -> str:
     """The same address written one way only, so that two spellings of it compare equal."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
@@ -364,7 +364,7 @@ def read_shape(raw: object) -> Spec:
     if not isinstance(raw, Mapping):
         raise InvalidSpec("spec: spec must be an object")
     try:
-        text = json.dumps(_as_the_server_reads(raw), default=str, allow_nan=False)
+        text = json.dumps(_plain(raw, Spec), default=str, allow_nan=False)
         return Spec.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)[0]
@@ -386,15 +386,26 @@ def check_name(name: str) -> None:
         )
 
 
-def _as_the_server_reads(value: object) -> object:
-    """Nulls are pruned from objects (not from lists), and 2.0 is a whole number."""
+def _plain(value: object, model: object) -> object:
+    """As the server reads it: null stands for a known field's default, and 2.0 is a whole number."""
     if isinstance(value, Mapping):
-        return {key: _as_the_server_reads(item) for key, item in value.items() if item is not None}
+        fields = _fields(model)
+        return {
+            name: _plain(item, fields.get(name))
+            for name, item in value.items()
+            if item is not None or name not in fields
+        }
     if isinstance(value, list | tuple):
-        return [_as_the_server_reads(item) for item in value]
+        return [_plain(item, None) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _fields(model: object) -> dict[str | None, object]:
+    if isinstance(model, type) and issubclass(model, _Model):
+        return {field.alias: field.annotation for field in model.model_fields.values()}
+    return {}
 
 
 _SENTENCES = {
