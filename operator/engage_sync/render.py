@@ -63,11 +63,11 @@ def as_text(report: Report, requests: Requests) -> str:
     lines += [f"! the source is not complete: {gap}" for gap in report.gaps]
     lines += [""] if lines else []
     lines += _table(report)
-    lines += [f"left out: {count} × {kind}, {reason}" for (kind, reason), count in report.skips.items()]
-    for outcome in failed(report):
-        lines.append(
-            f"{outcome.status}: {outcome.action} {outcome.kind} {outcome.name} ({outcome.key}): {outcome.message}"
-        )
+    lines += [f"left out: {count} {kind}, {reason}" for (kind, reason), count in report.skips.items()]
+    lines += [
+        f"{item.status}: {item.action} {item.kind} {item.name} ({item.key}): {item.message}"
+        for item in failed(report)
+    ]
     lines += ["", f"Plan: {report.plan.summary}   {report.plan.digest}"]
     lines.append(f"Calls: {requests.get('source', 0)} to Workplace, {requests.get('target', 0)} to Engage")
     return "\n".join(lines)

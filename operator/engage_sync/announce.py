@@ -1,0 +1,82 @@
+"""Which Kubernetes Events a change of status is worth: one per transition, none for an idle run. Pure."""
+
+from dataclasses import dataclass
+
+from engage_sync import conditions
+from engage_sync.conditions import Type
+from engage_sync.resource import Status, shorten
+
+MESSAGE_MAX = 1000
+"""The API server takes 1,024 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One Event: a PascalCase reason and a sentence."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def announcements(old: Status, new: Status) -> list[Announcement]:
+    """The Events that lead from one status to the next, in the order in which they happened."""
+    found = [_system(old, new, Type.SOURCE_HEALTHY), _system(old, new, Type.TARGET_HEALTHY)]
+    if _ran(old, new):
+        found += [_planned(old, new), _result(old, new)]
+    else:
+        found.append(_stalled(old, new))
+    return [announcement for announcement in found if announcement is not None]
+
+
+def _ran(old: Status, new: Status) -> bool:
+    return old.get("lastRun", {}).get("id") != new.get("lastRun", {}).get("id")
+
+
+def _planned(old: Status, new: Status) -> Announcement | None:
+    plan = new.get("plan", {})
+    if plan.get("summary", "in sync") == "in sync" or plan.get("digest") == old.get("plan", {}).get("digest"):
+        return None
+    return Announcement("PlanComputed", f"{plan['summary']} {plan['digest']}")
+
+
+def _result(old: Status, new: Status) -> Announcement | None:
+    result, message = new.get("lastRun", {}).get("result"), _ready(new)[1]
+    if result in ("Failed", "PartiallyFailed"):
+        # The same failure again is no transition.
+        return Announcement("SyncFailed", message, warning=True) if _ready(old) != _ready(new) else None
+    if result == "Succeeded" and (_had_steps(new) or old.get("lastRun", {}).get("result") != result):
+        return Announcement("SyncSucceeded", message)
+    return None
+
+
+def _had_steps(status: Status) -> bool:
+    return status.get("plan", {}).get("summary", "in sync") != "in sync"
+
+
+def _stalled(old: Status, new: Status) -> Announcement | None:
+    stalled = conditions.get(new.get("conditions", []), Type.STALLED)
+    before = conditions.get(old.get("conditions", []), Type.STALLED)
+    if stalled is None or (before is not None and before["message"] == stalled["message"]):
+        return None
+    return Announcement(stalled["reason"], _cut(stalled["message"]), warning=True)
+
+
+def _system(old: Status, new: Status, kind: Type) -> Announcement | None:
+    now, before = (conditions.get(status.get("conditions", []), kind) for status in (new, old))
+    if now is None or now["status"] != conditions.FALSE:
+        return None
+    if before is not None and (before["status"], before["reason"]) == (now["status"], now["reason"]):
+        return None
+    prefix = "Source" if kind is Type.SOURCE_HEALTHY else "Target"
+    reason = now["reason"] if now["reason"] == "CredentialsRejected" else f"{prefix}{now['reason']}"
+    return Announcement(reason, _cut(now["message"]), warning=True)
+
+
+def _ready(status: Status) -> tuple[str, str]:
+    ready = conditions.get(status.get("conditions", []), Type.READY)
+    return (ready["reason"], _cut(ready["message"])) if ready else ("", "")
+
+
+def _cut(message: str) -> str:
+    return shorten(message, MESSAGE_MAX)

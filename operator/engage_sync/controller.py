@@ -1,0 +1,221 @@
+"""One loop per SyncTarget, level-triggered: look at the object as it is now, do what is due, wait.
+
+Woken by any change of the object; otherwise by its own `status.nextSyncTime`. Nothing is remembered
+between two looks that a restart would lose.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from engage_sync import conditions, schedule, status
+from engage_sync.announce import Announcement, announcements
+from engage_sync.app import Runner, RunResult
+from engage_sync.conditions import Stall
+from engage_sync.kube import KubeError
+from engage_sync.resource import InvalidSpec, Mode, Spec, Status, parse_spec
+from engage_sync.schedule import Run, Trigger
+from engage_sync.status import RunFacts
+from engage_sync.targets import SyncTargets, Target, Watched
+from reconcilers.errors import Halted
+from reconcilers.plan import Plan
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(seconds=60)
+"""Longest sleep: wall clocks jump and machines are suspended, which a monotonic sleep does not see."""
+IN_USE_AGAIN = timedelta(seconds=30)
+AFTER_A_BUG = 30.0
+"""Seconds; a loop that met an error of ours goes on, it must never end while its target exists."""
+GRACE = 9.0
+"""Seconds that calls in flight get at a stop; SIGTERM must end the process within 15."""
+
+Wake = asyncio.Event
+
+
+@dataclass(slots=True)
+class Controller:
+    """Follows SyncTargets; shared by all of them, holding nothing that belongs to one."""
+
+    targets: SyncTargets
+    runner: Runner
+    now: Callable[[], datetime]
+    may_write: Callable[[], bool]
+    """Are we still the leader?"""
+    slots: asyncio.Semaphore
+    """How many runs may be under way at once."""
+    allow_insecure_http: bool = False
+
+    async def follow(self, watched: Watched, stopped: Callable[[], bool]) -> None:
+        """Keep one target in step until it is gone or we stop. Never raises."""
+        while not stopped():
+            watched.wake.clear()
+            try:
+                wait = await self._look(watched, stopped)
+            except asyncio.CancelledError:
+                raise
+            except KubeError as error:
+                log.warning("%s: the Kubernetes API: %s", watched, error)
+                wait = timedelta(seconds=AFTER_A_BUG)
+            except Exception:
+                log.exception("%s: this should not happen, please report it", watched)
+                wait = timedelta(seconds=AFTER_A_BUG)
+            if wait is None:
+                return
+            await _sleep(watched.wake, min(wait, LOOK_AGAIN))
+
+    async def _look(self, watched: Watched, stopped: Callable[[], bool]) -> timedelta | None:
+        """Do what is due; how long to wait before the next look, None when the target is gone."""
+        target = await self.targets.get(watched)
+        if target is None:
+            return None
+        watched.see(target.body)
+        try:
+            spec = parse_spec(target.spec, allow_insecure_http=self.allow_insecure_http)
+        except InvalidSpec as error:
+            await self._refuse(target, Stall.INVALID_SPEC, error.message)
+            return LOOK_AGAIN
+        if spec.suspend or schedule.paused(target.annotations):
+            await self._suspend(target, spec)
+            return LOOK_AGAIN
+        older = await self.targets.older_user(target, spec.target.api_url)
+        if older is not None:
+            await self._refuse(target, Stall.TARGET_IN_USE, _in_use(older))
+            return IN_USE_AGAIN
+        token = schedule.requested(target.annotations)
+        due = schedule.decide(target.status, target.generation, token, self.now())
+        if not isinstance(due, Run):
+            return due.until - self.now()
+        async with self.slots:
+            await self._run(watched, target, spec, due.trigger, token, stopped)
+        return timedelta(0)
+
+    async def _run(
+        self,
+        watched: Watched,
+        target: Target,
+        spec: Spec,
+        trigger: Trigger,
+        token: str | None,
+        stopped: Callable[[], bool],
+    ) -> None:
+        run_id, began = secrets.token_hex(5), self.now()
+        watched.writing = False
+        if conditions.get(target.status.get("conditions", []), conditions.Type.STALLED) is None:
+            # A target that is stalled keeps saying why until the cause is seen gone.
+            await self._write(
+                target, lambda old: status.started(old, trigger, began, target.generation), announce=False
+            )
+
+        def gate() -> None:
+            if stopped() or not self.may_write():
+                raise Halted("this operator is stopping or no longer the leader")
+            watched.check_still_wanted(target, spec)
+
+        job = asyncio.ensure_future(self.runner.run(target, spec, gate, self._announce_start(target, spec)))
+        result = await _finish_or_stop(job, stopped, watched)
+        if result is None or isinstance(result.error, Halted):
+            return
+        await self._finish(target, spec, result, RunFacts(
+            id=run_id,
+            trigger=trigger,
+            mode=spec.mode.value,
+            generation=target.generation,
+            started=began,
+            finished=self.now(),
+            report=result.report,
+            error=result.error,
+            requests=result.requests,
+            mapping=result.mapping,
+            quota=result.quota,
+            token=token,
+        ))  # fmt: skip
+
+    async def _finish(self, target: Target, spec: Spec, result: RunResult, facts: RunFacts) -> None:
+        def finished(old: Status) -> Status:
+            failures = schedule.failures_in_a_row(old) + 1
+            retry_after = getattr(result.error, "retry_after", None)
+
+            def next_time(outcome: str) -> datetime:
+                regular = schedule.next_regular(target.uid, spec.schedule.interval, facts.finished)
+                if outcome not in schedule.FAILED:
+                    return regular
+                return schedule.next_retry(spec.schedule, failures, facts.finished, retry_after)
+
+            return status.finished(old, facts, next_time, _retry_text)
+
+        await self._write(target, finished)
+
+    def _announce_start(self, target: Target, spec: Spec) -> Callable[[Plan], Awaitable[None]]:
+        async def announce(plan: Plan) -> None:
+            if spec.mode is Mode.APPLY:
+                started = Announcement("SyncStarted", f"carrying out {plan.summary}")
+                await self.targets.announce(target, started)
+
+        return announce
+
+    async def _refuse(self, target: Target, reason: Stall, message: str) -> None:
+        await self._write(
+            target, lambda old: status.refused(old, reason, message, self.now(), target.generation)
+        )
+
+    async def _suspend(self, target: Target, spec: Spec) -> None:
+        how = "spec.suspend is true; set it to false" if spec.suspend else (
+            "the annotation engage-sync.io/paused is true; remove it"
+        )  # fmt: skip
+        await self._write(
+            target,
+            lambda old: status.suspended(old, f"Suspended: {how} to resume", self.now(), target.generation),
+        )
+
+    async def _write(
+        self, target: Target, change: Callable[[Status], Status], *, announce: bool = True
+    ) -> None:
+        """Write the status if it changes; a target that is gone or born again is left alone."""
+        changed = await self.targets.update_status(target, change)
+        if changed is not None and announce:
+            for announcement in announcements(*changed):
+                await self.targets.announce(target, announcement)
+
+
+async def _finish_or_stop(
+    job: "asyncio.Future[RunResult]", stopped: Callable[[], bool], watched: Watched
+) -> RunResult | None:
+    """The result of the run; None when we stopped first. Calls in flight get a grace to be remembered."""
+    stop = asyncio.ensure_future(watched.stopping.wait())
+    first: set[asyncio.Future[Any]] = {job, stop}
+    try:
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done():
+            await asyncio.wait({job}, timeout=GRACE if watched.writing else 0)
+        if not job.done():
+            job.cancel()
+            with suppress(asyncio.CancelledError):
+                await job
+            return None
+        return job.result()
+    finally:
+        stop.cancel()
+
+
+async def _sleep(wake: Wake, wait: timedelta) -> None:
+    if wait > timedelta(0):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait.total_seconds()):
+                await wake.wait()
+
+
+def _retry_text(due: datetime) -> str:
+    return f"The next try is at {conditions.timestamp(due)}"
+
+
+def _in_use(older: str) -> str:
+    return (
+        f"SyncTarget {older} was there first with the same spec.target.apiURL; "
+        "two would undo each other's work, so delete one of them or change its apiURL"
+    )

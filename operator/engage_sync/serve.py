@@ -1,0 +1,174 @@
+"""The operator as a process: connect, answer probes, become the leader, follow SyncTargets, end cleanly.
+
+What serves or elects starts before kopf, because at its end kopf cancels every task that is younger than
+itself.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import kopf
+
+from engage_sync import handlers, health
+from engage_sync.app import ClusterRunner
+from engage_sync.controller import Controller
+from engage_sync.kube import Kube, KubeError, NotFound
+from engage_sync.lease import Elector, Lost
+from engage_sync.targets import SyncTargets
+from reconcilers.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+LEASE = "engage-sync"
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `engage-sync run` was told."""
+
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to watch; empty for the operator's own."""
+    all_namespaces: bool = False
+    allow_insecure_http: bool = False
+    """Let SyncTargets name loopback addresses."""
+    max_concurrent_syncs: int = 8
+    """Runs under way at once, over all SyncTargets."""
+    health_port: int = 8080
+
+
+async def serve(options: Options) -> int:
+    """Run until SIGTERM or SIGINT; the exit code.
+
+    Raises ConfigError when the cluster cannot be reached or lacks the CRD.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(await _connect())
+        targets = SyncTargets(kube)
+        watched = _watched(options)
+        await _check(targets, watched)
+        await stack.enter_async_context(health.serving(options.health_port, lambda: _ready(kube)))
+        elector = Elector(kube, namespace=own_namespace(), name=LEASE, identity=_identity())
+        log.info("waiting to become the leader as %s", elector.identity)
+        if not await _unless(stop, elector.acquire()):
+            return 0
+        log.info("leading; watching %s", ", ".join(watched) if watched else "all namespaces")
+        hold = asyncio.create_task(_hold(elector))
+        stack.push_async_callback(_release, elector, hold)
+        await _operate(options, kube, targets, elector, watched, stop)
+    log.info("stopped")
+    return 0
+
+
+def own_namespace() -> str:
+    """The namespace that the operator runs in; `default` outside a cluster."""
+    if NAMESPACE_FILE.exists():
+        return NAMESPACE_FILE.read_text().strip()
+    return os.environ.get("POD_NAMESPACE") or "default"
+
+
+async def _operate(
+    options: Options,
+    kube: Kube,
+    targets: SyncTargets,
+    elector: Elector,
+    watched: tuple[str, ...],
+    stop: asyncio.Event,
+) -> None:
+    registry, settings = kopf.OperatorRegistry(), kopf.OperatorSettings()
+    handlers.configure(settings)
+    controller = Controller(
+        targets=targets,
+        runner=ClusterRunner(kube),
+        now=lambda: datetime.now(UTC),
+        may_write=elector.is_leader,
+        slots=asyncio.Semaphore(options.max_concurrent_syncs),
+        allow_insecure_http=options.allow_insecure_http,
+    )
+    handlers.register(registry, controller, targets)
+    # Who was there first must be known again: SyncTargets may have come and gone while we stood by.
+    await targets.learn(watched or (None,))
+    await kopf.operator(
+        registry=registry,
+        settings=settings,
+        clusterwide=not watched,
+        namespaces=watched,
+        stop_flag=stop,
+        standalone=True,
+    )
+
+
+def _watched(options: Options) -> tuple[str, ...]:
+    """The namespaces to watch; none means all."""
+    if options.all_namespaces:
+        return ()
+    return tuple(dict.fromkeys(options.namespaces)) or (own_namespace(),)
+
+
+async def _connect() -> Kube:
+    try:
+        return await Kube.connect()
+    except KubeError as error:
+        raise ConfigError(f"no Kubernetes API to talk to: {error}") from None
+
+
+async def _check(targets: SyncTargets, watched: tuple[str, ...]) -> None:
+    try:
+        await targets.learn(watched or (None,))
+    except NotFound:
+        raise ConfigError(
+            "the cluster does not know SyncTargets; install the CRD: engage-sync crd | kubectl apply -f -"
+        ) from None
+    except KubeError as error:
+        raise ConfigError(f"SyncTargets cannot be listed: {error}") from None
+
+
+async def _ready(kube: Kube) -> str | None:
+    try:
+        await kube.request("GET", "/version")
+    except KubeError as error:
+        return f"the Kubernetes API does not answer: {error}"
+    return None
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[object, object, object]) -> bool:
+    """Do the work unless a stop comes first; whether it was done."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if doing.done():
+        doing.result()
+        return True
+    doing.cancel()
+    await asyncio.gather(doing, return_exceptions=True)
+    return False
+
+
+async def _hold(elector: Elector) -> None:
+    try:
+        await elector.hold()
+    except Lost:
+        log.critical("lost the Lease; ending at once, so that two operators never write")
+        # The simplest fence: nothing of this process can write any more. A restart takes seconds.
+        os._exit(1)
+
+
+async def _release(elector: Elector, hold: "asyncio.Task[None]") -> None:
+    hold.cancel()
+    await asyncio.gather(hold, return_exceptions=True)
+    await elector.release()
+
+
+def _identity() -> str:
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{os.urandom(4).hex()}"
