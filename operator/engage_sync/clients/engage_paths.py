@@ -1,8 +1,7 @@
-"""THE table of Engage: paths, verbs, products and field names. A tenant with the vendor's private
-documentation corrects it here and nowhere else.
+"""THE table of Engage: paths, verbs, products and field names.
 
-Reads marked documented are seen in public code and fixtures (domain.md section 3.4); everything else is ASSUMED
-(contract section 6).
+A tenant with the vendor's private documentation corrects it here and nowhere else. Reads marked documented
+are seen in public code and fixtures (domain.md section 3.4); everything else is ASSUMED (contract section 6).
 """
 
 from collections.abc import Mapping
@@ -43,7 +42,6 @@ class Column:
     form: Form = Form.TEXT
     required: bool = False
     """Nothing can be concluded from an item that lacks it."""
-    writable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Route:
 
     path: str
     columns: Mapping[str, Column]
-    """By the field's name in `reconcilers.levels`; the parent and what is linked by a call of its own apart."""
+    """By the field's name in `reconcilers.levels`; without the parent and what has a `Link`."""
     below: str = ""
     """The query parameter that names the parent; empty for what has none."""
     parent: str = PARENT_ID
@@ -141,8 +139,3 @@ LINKS: Mapping[tuple[Kind, str], Link] = MappingProxyType(
 DEFAULT_TYPE_IDS = frozenset({1, 2})
 DEFAULT_TYPE_NAMES = frozenset({"meeting room", "desk"})
 """The two workspace types that Engage comes with (domain.md section 3.4), case-folded."""
-
-
-def route_of(kind: Kind, variant: str = "") -> Route:
-    """The route of a kind. Raises KeyError for a variant that the kind does not have."""
-    return ROUTES[kind, variant]

@@ -1,10 +1,11 @@
 """Engage's JSON and how it becomes the engine's: the envelope, items, the token."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import Field as WireField
 
 from engage_sync.clients.answers import Answer
 from engage_sync.clients.engage_paths import (
@@ -16,13 +17,14 @@ from engage_sync.clients.engage_paths import (
     INTERNAL_ID,
     NAME,
     PARENT_ID,
+    ROUTES,
     Column,
     Form,
     Route,
 )
 from reconcilers.errors import RefusedError
 from reconcilers.levels import LEVELS
-from reconcilers.levels.level import Field as LevelField
+from reconcilers.levels.level import Field
 from reconcilers.model import Current, Kind, Value
 
 TOKEN_LIFE = 43_199.0
@@ -36,6 +38,9 @@ def _none_to_blank(value: object) -> object:
 def _whole_to_text(value: object) -> object:
     return str(value) if type(value) is int else _none_to_blank(value)
 
+
+PARENT_POSITION = 1
+"""Of a level's fields, the name is the first and the parent the second."""
 
 _READERS: Mapping[Form, TypeAdapter[Value]] = {
     Form.TEXT: TypeAdapter(Annotated[str, BeforeValidator(_none_to_blank)]),
@@ -51,47 +56,29 @@ class _Wire(BaseModel):
 class Envelope(_Wire):
     """What every hierarchy answer is in; `Status` is false even on success, so it is not read."""
 
-    failed: bool = Field(alias="IsError")
-    data: Any = Field(None, alias="Data")
+    failed: bool = WireField(alias="IsError")
+    data: Any = WireField(None, alias="Data")
 
 
 class TokenWire(_Wire):
     """What the token endpoint answers."""
 
-    access_token: str = Field(min_length=1)
-    expires_in: Annotated[float, Field(gt=0, strict=False)] = TOKEN_LIFE
+    access_token: str = WireField(min_length=1)
+    expires_in: Annotated[float, WireField(gt=0, strict=False)] = TOKEN_LIFE
 
 
 class _GroupMapping(_Wire):
-    group_id: int = Field(alias=GROUP_ID)
+    group_id: int = WireField(alias=GROUP_ID)
 
 
 class _Base(_Wire):
     """What every item has."""
 
-    id: int = Field(alias=INTERNAL_ID)
-    parent: int | None = Field(None, alias=PARENT_ID)
-    name: Annotated[str, BeforeValidator(_none_to_blank)] = Field("", alias=NAME)
-    external_id: str | None = Field(None, alias=EXTERNAL_ID)
-    groups: list[_GroupMapping] | None = Field(None, alias=GROUP_MAPPINGS)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One item of a listing: what every item has, and the rest as Engage sent it."""
-
-    base: _Base
-    raw: Mapping[str, Any]
-
-    @property
-    def id(self) -> int:
-        """Engage's own id."""
-        return self.base.id
-
-    @property
-    def external_id(self) -> str | None:
-        """What a synchronisation stored; an empty text counts as none."""
-        return self.base.external_id or None
+    id: int = WireField(alias=INTERNAL_ID)
+    parent: int | None = WireField(None, alias=PARENT_ID)
+    name: Annotated[str, BeforeValidator(_none_to_blank)] = WireField("", alias=NAME)
+    external_id: str | None = WireField(None, alias=EXTERNAL_ID)
+    groups: list[_GroupMapping] | None = WireField(None, alias=GROUP_MAPPINGS)
 
 
 def data_of(answer: Answer, told: str) -> Any:
@@ -112,40 +99,6 @@ def data_of(answer: Answer, told: str) -> Any:
     if envelope.failed:
         raise RefusedError(told or f"Engage says that {answer.what} failed, but not why", system="target")
     return envelope.data
-
-
-def items_of(answer: Answer, data: object, route: Route, parent: int | None) -> list[Item]:
-    """The items of a listing. Raises IncompleteAnswer when one of them is not what was asked for."""
-    if not isinstance(data, list):
-        raise answer.nonsense("data that is no list")
-    return [_item(answer, raw, route, parent) for raw in data]
-
-
-def _item(answer: Answer, raw: object, route: Route, parent: int | None) -> Item:
-    try:
-        item = Item(_Base.model_validate(raw), raw if isinstance(raw, dict) else {})
-        for column in route.columns.values():
-            if column.required:
-                read(column, item)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "an item"
-        raise answer.nonsense(f"an item of which {where} cannot be understood") from None
-    if route.checks_parent and parent is not None and item.base.parent not in (None, 0, parent):
-        # As if the query parameter were not known: everything would be listed below every parent.
-        raise answer.nonsense(f"an item of parent {item.base.parent} where {parent} was asked for")
-    return item
-
-
-def read(column: Column, item: Item) -> Value:
-    """One field of an item.
-
-    Raises:
-        ValidationError: it is of another type, or required and missing.
-    """
-    value = item.raw.get(column.wire)
-    if column.required and value is None:
-        return TypeAdapter(str).validate_python(None)
-    return _READERS[column.form].validate_python(value, strict=True)
 
 
 def created_id(data: object) -> int | None:
@@ -169,31 +122,91 @@ def numeral(text: Value) -> str:
         return str(text)
 
 
-def current(
-    kind: Kind, variant: str, route: Route, item: Item, parent: int | None, floors: Floors
-) -> Current:
-    """An item as the engine knows it, its values in the order of its level's fields.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a listing was asked for: one kind (or variant of it) below one parent."""
 
-    Raises:
-        ValidationError: a field is of another type.
-    """
+    kind: Kind
+    variant: str = ""
+    parent: int | None = None
+    floors: Floors = field(default_factory=dict)
 
-    def value(position: int, field: LevelField) -> Value:
-        if position == 1:
-            return parent
-        if field.name == LEVELS[kind].variant:
-            return variant
-        if field.linked:
-            return min((group.group_id for group in item.base.groups or ()), default=None)
-        told = read(route.columns[field.name], item)
-        return floors.get(numeral(told)) if field.ref_field else told
-
-    values = tuple(value(position, field) for position, field in enumerate(LEVELS[kind].fields))
-    return Current(kind, item.id, item.external_id, values, builtin=_is_builtin(kind, item))
+    @property
+    def route(self) -> Route:
+        """Where it is listed and written. Raises KeyError for a variant that the kind does not have."""
+        return ROUTES[self.kind, self.variant]
 
 
-def _is_builtin(kind: Kind, item: Item) -> bool:
-    if kind is not Kind.WORKSPACE_TYPE:
-        return False
-    unclaimed = item.external_id is None and item.base.name.casefold() in DEFAULT_TYPE_NAMES
-    return item.id in DEFAULT_TYPE_IDS or unclaimed
+class _Unclear(Exception):
+    """A field cannot be understood; the text is its name."""
+
+
+def entities_of(answer: Answer, data: object, asked: Asked) -> list[Current]:
+    """The items of a listing. Raises IncompleteAnswer when one of them is not what was asked for."""
+    if not isinstance(data, list):
+        raise answer.nonsense("data that is no list")
+    try:
+        return [_entity(answer, raw, asked) for raw in data]
+    except _Unclear as field_name:
+        raise answer.nonsense(f"an item whose {field_name} cannot be understood") from None
+
+
+def _entity(answer: Answer, raw: object, asked: Asked) -> Current:
+    try:
+        base = _Base.model_validate(raw)
+    except ValidationError as error:
+        raise _Unclear(".".join(map(str, error.errors()[0]["loc"])) or "form") from None
+    assert isinstance(raw, dict), "or it would not have been valid"
+    if asked.route.checks_parent and asked.parent is not None and base.parent not in (None, 0, asked.parent):
+        # As if the query parameter were not known: everything would be listed below every parent.
+        raise answer.nonsense(f"an item of parent {base.parent} where {asked.parent} was asked for")
+    values = tuple(
+        _value(position, level_field, base, raw, asked)
+        for position, level_field in enumerate(LEVELS[asked.kind].fields)
+    )
+    builtin = asked.kind is Kind.WORKSPACE_TYPE and _is_default(base)
+    return Current(asked.kind, base.id, base.external_id or None, values, builtin)
+
+
+def _value(position: int, of: Field, base: _Base, raw: Mapping[str, Any], asked: Asked) -> Value:
+    """The value of one field of a level, references as internal ids."""
+    if position == PARENT_POSITION:
+        return asked.parent
+    if of.name == LEVELS[asked.kind].variant:
+        return asked.variant
+    if of.linked:
+        return min((group.group_id for group in base.groups or ()), default=None)
+    told = _read(asked.route.columns[of.name], raw)
+    return asked.floors.get(numeral(told)) if of.ref_field else told
+
+
+def _read(column: Column, raw: Mapping[str, Any]) -> Value:
+    value = raw.get(column.wire)
+    if value is None and column.required:
+        raise _Unclear(column.wire)
+    try:
+        return _READERS[column.form].validate_python(value, strict=True)
+    except ValidationError:
+        raise _Unclear(column.wire) from None
+
+
+def _is_default(type: _Base) -> bool:
+    unclaimed = not type.external_id and type.name.casefold() in DEFAULT_TYPE_NAMES
+    return type.id in DEFAULT_TYPE_IDS or unclaimed
+
+
+def body_of(kind: Kind, route: Route, fields: Mapping[str, Value]) -> dict[str, Value]:
+    """Fields of a level as Engage takes them. Raises KeyError for one that has no place in the table."""
+    level = LEVELS[kind]
+    body: dict[str, Value] = {}
+    for name, value in fields.items():
+        if name == EXTERNAL_ID:
+            body[EXTERNAL_ID] = value
+        elif name == level.fields[PARENT_POSITION].name:
+            if value is not None:
+                body[route.parent] = value
+        elif name != level.variant:  # the variant is told by the path
+            column = route.columns[name]
+            numeral_sent = column.form is Form.NUMERAL and value is not None
+            body[column.wire] = str(value) if numeral_sent else value
+    return body

@@ -72,6 +72,12 @@ async def _at_once() -> None:
     return None
 
 
+def backoff(attempt: int, timing: Timing) -> float:
+    """Seconds to wait after the attempt of this number: twice as long each time, spread by chance."""
+    longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** (attempt - 1))
+    return longest * (1 + timing.random()) / 2
+
+
 class Patience:
     """Counts the attempts and the waiting of one call, and ends it."""
 
@@ -96,11 +102,10 @@ class Patience:
         await self._timing.sleep(delay)
 
     def _delay(self, told: float | None) -> float:
-        """What the server says and a little more, else twice as long each time; both spread by chance."""
+        """What the server says and a little more, so that not all come at once; else our own back-off."""
         if told is not None:
             return told + min(1.0, told / 10) * self._timing.random()
-        longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** (self._attempts - 1))
-        return longest * (1 + self._timing.random()) / 2
+        return backoff(self._attempts, self._timing)
 
 
 class Http:

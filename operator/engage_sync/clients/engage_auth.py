@@ -1,0 +1,93 @@
+"""Engage's session token: asked for once, renewed before it expires, and once when it is rejected."""
+
+import asyncio
+
+from pydantic import ValidationError
+
+from engage_sync.clients.answers import Answer, vendor_message
+from engage_sync.clients.engage_wire import TokenWire
+from engage_sync.clients.failures import common_status
+from engage_sync.clients.http import Call, Http
+from engage_sync.clients.secrets import EngageCredentials, Secret
+from engage_sync.clients.timing import Timing
+from reconcilers.errors import CredentialsRejected
+
+RENEW_BEFORE = 300.0
+"""Seconds before its end that a token is not used any more; a tenth of its life where that is less."""
+_REJECTED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
+
+
+class Tokens:
+    """The current token. However many calls need a new one at once, it is asked for once."""
+
+    def __init__(self, http: Http, url: str, credentials: EngageCredentials, timing: Timing) -> None:
+        self._http = http
+        self._url = url
+        self._credentials = credentials
+        self._timing = timing
+        self._token: Secret | None = None
+        self._good_until = 0.0
+        self._renewing = asyncio.Lock()
+
+    async def current(self) -> Secret:
+        """A token that is good for a while.
+
+        Raises:
+            CredentialsRejected: Engage does not accept client id and password.
+            SyncError: it did not answer as it should.
+        """
+        async with self._renewing:
+            if self._token is None or self._timing.monotonic() >= self._good_until:
+                await self._renew()
+            assert self._token is not None, "or renewing would have raised"
+            return self._token
+
+    async def replace(self, rejected: Secret) -> Secret:
+        """A token other than the rejected one; one that came meanwhile will do. Raises as `current`."""
+        async with self._renewing:
+            if self._token is rejected:
+                self._token = None
+        return await self.current()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must not be shown."""
+        known = (self._credentials.client_id, self._credentials.password)
+        return known if self._token is None else (*known, self._token)
+
+    async def _renew(self) -> None:
+        asked = self._timing.monotonic()
+        call = Call(
+            "POST",
+            self._url,
+            what="the request for a token",
+            form={
+                "client_id": self._credentials.client_id.reveal(),
+                "password": self._credentials.password.reveal(),
+                "grant_type": "password",
+            },
+        )
+        token = await self._http.call(call, self._judge)
+        self._token = Secret(token.access_token)
+        self._good_until = asked + token.expires_in - min(RENEW_BEFORE, token.expires_in / 10)
+
+    def _judge(self, answer: Answer) -> TokenWire:
+        common_status(answer)
+        if not answer.ok:
+            raise self._refusal(answer)
+        try:
+            token = TokenWire.model_validate(answer.json())
+        except ValidationError:
+            raise answer.nonsense("something that is not a token") from None
+        if not (token.access_token.isascii() and token.access_token.isprintable()):
+            raise answer.nonsense("a token that cannot be sent")
+        return token
+
+    def _refusal(self, answer: Answer) -> Exception:
+        told = vendor_message(answer, self.secrets)
+        said = f"{answer.status}: {told}" if told else f"{answer.status}"
+        if answer.status == 401 or (answer.status == 400 and told in _REJECTED):
+            return CredentialsRejected(
+                f"Engage does not accept the client id and password, it answered {said}", system="target"
+            )
+        return answer.nonsense(said)

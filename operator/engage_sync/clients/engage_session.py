@@ -1,0 +1,226 @@
+"""Calls to one tenant's Engage: address, token, subscription keys, limits, and what its statuses mean."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Self, TypeVar
+
+import httpx
+
+from engage_sync.clients.answers import Answer, vendor_message
+from engage_sync.clients.engage_auth import Tokens
+from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, TOKEN
+from engage_sync.clients.engage_wire import Asked, data_of, entities_of
+from engage_sync.clients.failures import MinuteFull, common_status
+from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge
+from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota
+from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
+from engage_sync.clients.timing import Timing
+from engage_sync.clients.transport import ReadOnlyTransport
+from reconcilers.errors import (
+    ConfigError,
+    CredentialsRejected,
+    QuotaExhausted,
+    RateLimited,
+    RefusedError,
+)
+from reconcilers.model import Current, Value
+
+T = TypeVar("T")
+
+
+class TokenRejected(CredentialsRejected):
+    """A 401: once it may only mean that the token ended early, twice it is what its name says."""
+
+
+class Conflict(RefusedError):
+    """A 409: something of this name or external id is there already."""
+
+
+class EngageSession:
+    """What reader and writer share. Owns the transport: close it, or use it as a context."""
+
+    def __init__(
+        self,
+        application_url: str,
+        api_url: str,
+        credentials: EngageCredentials,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        user_agent: str,
+        rate_limit: RateLimit | None = None,
+        week: WeekQuota | None = None,
+        read_only: bool = False,
+        concurrency: int = 8,
+        bounds: Bounds | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        """Take over the transport; it is closed with this object.
+
+        Args:
+            application_url: as `spec.target.applicationURL`; tokens come from there.
+            api_url: as `spec.target.apiURL`, without the API's path.
+            credentials: client id and password, and the subscription keys by product.
+            transport: wrapped, when `read_only`, so that nothing but reads can pass.
+            user_agent: `engage-sync/<version> (<tenant>)`.
+            rate_limit: the vendor's 500 a minute and 50,000 a week unless told otherwise.
+            week: what the last session left in its own `week`.
+            read_only: for mode Plan.
+            concurrency: calls in flight at once.
+            bounds: what one attempt may cost.
+            timing: clocks, sleep and chance.
+
+        Raises:
+            ConfigError: a subscription key is missing or cannot be sent in a header.
+        """
+        if HIERARCHY not in credentials.subscription_keys:
+            raise ConfigError(f"the subscription key {HIERARCHY} is missing", system="target")
+        self.timing = timing or Timing()
+        self._api = api_url.rstrip("/") + API
+        self._keys = {
+            product: header_value(key, f"subscription key {product}", "target")
+            for product, key in credentials.subscription_keys.items()
+        }
+        self._key_secrets = tuple(credentials.subscription_keys.values())
+        self._limiter = Limiter(rate_limit or RateLimit(), week, self.timing)
+        token_url = application_url.rstrip("/") + TOKEN
+        if read_only:
+            transport = ReadOnlyTransport(transport, system="target", token_url=token_url)
+        self._http = Http(
+            "target",
+            transport,
+            user_agent=user_agent,
+            concurrency=concurrency,
+            bounds=bounds,
+            timing=self.timing,
+        )
+        self._tokens = Tokens(self._http, token_url, credentials, self.timing)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, every attempt and those for tokens counted."""
+        return self._http.requests
+
+    @property
+    def week(self) -> WeekQuota:
+        """What is used of the week; to be kept for the next session."""
+        return self._limiter.week
+
+    @property
+    def left_this_week(self) -> int | None:
+        """Calls left until the week is over; None when there is no limit."""
+        return self._limiter.left_this_week()
+
+    async def listing(self, asked: Asked) -> list[Current]:
+        """One listing, whole.
+
+        Raises:
+            SyncError: it was not answered, or not as it should be.
+        """
+        route = asked.route
+        params = dict(route.query)
+        what = route.path
+        if route.below:
+            params[route.below] = str(asked.parent)
+            what = f"{route.path}?{route.below}={asked.parent}"
+
+        def judge(answer: Answer) -> list[Current]:
+            try:
+                data = self.data(answer)
+            except RefusedError as error:
+                raise answer.nonsense(f"a refusal: {error.message}") from None
+            return entities_of(answer, data, asked)
+
+        call = Call("GET", self._api + route.path, what=what, params=params)
+        return await self._send(call, judge, route.product)
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        judge: Judge[T],
+        *,
+        body: Mapping[str, Value] | None = None,
+        product: str = HIERARCHY,
+        repeatable: bool = True,
+    ) -> T:
+        """One write; `judge` sees every answer, and asks `data` what its status means.
+
+        Raises:
+            UnknownOutcome: it is not repeatable, was sent, and nobody knows what became of it.
+            RefusedError: Engage will not do it.
+            SyncError: it was not answered, or not as it should be.
+        """
+        call = Call(method, self._api + path, what=f"{method} {path}", json=body, repeatable=repeatable)
+        return await self._send(call, judge, product)
+
+    def data(self, answer: Answer) -> object:
+        """What is in the envelope.
+
+        Raises:
+            SyncError: the status or the envelope says that it was not done, or it is no envelope.
+        """
+        self._check(answer)
+        return data_of(answer, self._told(answer))
+
+    async def _send(self, call: Call, judge: Judge[T], product: str) -> T:
+        token = await self._tokens.current()
+        try:
+            return await self._http.call(self._authorised(call, product, token), judge, self._limiter.acquire)
+        except TokenRejected:
+            token = await self._tokens.replace(token)
+        return await self._http.call(self._authorised(call, product, token), judge, self._limiter.acquire)
+
+    def _authorised(self, call: Call, product: str, token: Secret) -> Call:
+        headers = {
+            KEY_HEADER: self._keys[product],
+            "Authorization": b"Bearer " + token.reveal().encode("ascii"),
+        }
+        return replace(call, headers=headers)
+
+    def _check(self, answer: Answer) -> None:
+        """Raise what the status means; the one place that knows Engage's and its gateway's."""
+        if answer.ok:
+            return
+        try:
+            common_status(answer)
+        except RateLimited as error:
+            if error.retry_after is not None and error.retry_after <= WAITING:
+                # All calls count, so all wait, not only the one that was told.
+                self._limiter.hold(error.retry_after)
+                raise MinuteFull(error.message, system="target", retry_after=error.retry_after) from None
+            raise
+        told = self._told(answer)
+        said = f"{answer.status}: {told}" if told else f"{answer.status}"
+        if answer.status == 401:
+            raise TokenRejected(
+                f"Engage does not accept the token or the subscription key, it answered {said}",
+                system="target",
+            )
+        if answer.status == 403:
+            raise _forbidden(answer, said, told)
+        refusal = Conflict if answer.status == 409 else RefusedError
+        raise refusal(f"Engage refused {answer.what} with {said}", system="target")
+
+    def _told(self, answer: Answer) -> str:
+        return vendor_message(answer, (*self._tokens.secrets, *self._key_secrets))
+
+
+def _forbidden(answer: Answer, said: str, told: str) -> CredentialsRejected | QuotaExhausted:
+    """A 403 is the gateway's word for a used-up week too (contract section 6)."""
+    if answer.retry_after is not None or "quota" in told.casefold():
+        return QuotaExhausted(
+            f"the calls to Engage of this week are used up, it answered {said}",
+            system="target",
+            retry_after=answer.retry_after,
+        )
+    return CredentialsRejected(f"Engage does not allow {answer.what}, it answered {said}", system="target")
