@@ -183,7 +183,7 @@ def _build(tools: Iterable[Tool], lock: int, progress: Progress) -> None:
 
 
 def _environment(private: Path) -> dict[str, str]:
-    """The user's settings for reaching modules, but none of their caches, targets or habits."""
+    """The user's settings for reaching modules, but none of their caches, targets, habits, telemetry."""
     foreign = {"GOOS", "GOARCH", "GOEXPERIMENT", "GOBIN"}
     own = {
         "CGO_ENABLED": "0",
@@ -194,6 +194,7 @@ def _environment(private: Path) -> dict[str, str]:
         "GOTMPDIR": str(private),
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
+        "TEST_TELEMETRY_DIR": str(private / "telemetry"),
     }
     return {name: value for name, value in os.environ.items() if name not in foreign} | own
 
@@ -205,7 +206,7 @@ def _go(keeper: Keeper, progress: Progress) -> str:
     if go := shutil.which("go"):
         asked = subprocess.run(
             [go, "env", "GOVERSION"],
-            env=os.environ | {"GOTOOLCHAIN": "local"},
+            env=_environment(keeper.directory),
             cwd=keeper.directory,
             capture_output=True,
             text=True,

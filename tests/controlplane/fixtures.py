@@ -1,4 +1,9 @@
-"""Pytest fixtures: one control plane per run, one namespace per test. For a conftest to import."""
+"""Pytest fixtures: one control plane per run, one namespace per test.
+
+A conftest or a test module asks for them with `pytest_plugins = ["tests.controlplane.fixtures"]`, or
+imports them by name; both at once is fine, too (hence PYTEST_DONT_REWRITE: no warning that the module
+was imported before pytest could rewrite its asserts; it has none).
+"""
 
 from __future__ import annotations
 

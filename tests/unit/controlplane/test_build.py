@@ -191,20 +191,19 @@ def test_a_file_that_is_not_executable_does_not_count(world: World) -> None:
     assert world.built() == ["etcd"]
 
 
-def test_the_build_uses_caches_of_its_own_and_the_users_way_to_modules(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_build_uses_caches_of_its_own_and_the_users_way_to_modules(world: World) -> None:
     world.set(GOPROXY="off", GOFLAGS="-mod=mod", GOCACHE="/users", GOPATH="/users", GOMODCACHE="/users")
     world.set(GOOS="plan9", GOARCH="mips", GOTOOLCHAIN="auto")
 
     ensure(silent)
 
+    private_ones = ("GOCACHE", "GOMODCACHE", "GOPATH", "TEST_TELEMETRY_DIR")
     for call in world.calls():
         env = call["env"]
         private = Path(env["GOTMPDIR"])
         assert private.parent == cache_root()
         assert private.name.startswith("building-")
-        assert {Path(env[name]).parent for name in ("GOCACHE", "GOMODCACHE", "GOPATH")} == {private}
+        assert {Path(env[name]).parent for name in private_ones} == {private}
         assert env["GOPROXY"] == "off"
         assert env["GOTOOLCHAIN"] == "local"
         assert "-mod=readonly" in env["GOFLAGS"]
