@@ -161,6 +161,19 @@ def test_one_mistake_gets_one_sentence(judge: Server, bad: Bad) -> None:
     assert [cause["field"] for cause in causes] == [bad.field]
 
 
+def test_kubectl_shows_the_sentence_and_not_the_password(judge: Server) -> None:
+    wrong = spec(source__baseURL=f"https://user:{CANARY}@acme.example", tenant="Acme")
+
+    done = judge.plane.kubectl(
+        "apply", "-n", "default", "-f-", input=json.dumps(manifest(wrong)), check=False
+    )
+
+    assert done.returncode == 1
+    assert "spec.source.baseURL: Invalid value: baseURL must be an https URL" in done.stderr
+    assert 'spec.tenant: Invalid value: "Acme": tenant must be a DNS label' in done.stderr
+    assert CANARY not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("changes", UNKNOWN_TO_A_CRD, ids=str)
 def test_what_a_crd_cannot_know_is_left_to_the_operator(judge: Server, changes: dict[str, Any]) -> None:
     assert judge.judge(spec(**changes)).code == 201
