@@ -4,8 +4,8 @@ Each `ControlPlane` is an island: a certificate authority, ports and a directory
 nothing taken from or left in the user's home. It has no nodes and runs no pods; of the controllers it
 runs those that the API itself needs to keep its promises: garbage collector, namespaces, service accounts.
 
-Worth knowing: the garbage collector looks for new resource types every 30 s, so owner references to
-or from a custom resource may take that long right after its definition was created.
+Worth knowing: the garbage collector looks for new resource types every 30 s, so for owner references
+to a custom resource the first collection after its definition was created takes up to 45 s.
 """
 
 from __future__ import annotations
