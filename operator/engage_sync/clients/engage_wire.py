@@ -64,7 +64,7 @@ class TokenWire(_Wire):
     """What the token endpoint answers."""
 
     access_token: str = WireField(min_length=1)
-    expires_in: Annotated[float, WireField(gt=0, strict=False)] = TOKEN_LIFE
+    expires_in: Annotated[float, WireField(gt=0, strict=False, allow_inf_nan=False)] = TOKEN_LIFE
 
 
 class _GroupMapping(_Wire):

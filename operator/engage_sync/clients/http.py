@@ -42,7 +42,7 @@ _FIRST_DELAY, _LONGEST_DELAY = 1.0, 8.0
 class Bounds:
     """What one attempt may cost."""
 
-    timeout: httpx.Timeout = TIMEOUT
+    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     deadline: float = DEADLINE
     body: int = BODY_LIMIT
 

@@ -55,7 +55,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: Python 3.11 cannot construct a frozen generic with them
 class _List(Generic[R]):
     """One countable listing."""
 

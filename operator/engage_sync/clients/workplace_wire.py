@@ -7,7 +7,7 @@ record without it is unreadable, which is not the same as absent.
 from collections.abc import Iterable
 from typing import Annotated, Any, Protocol, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from engage_sync.clients.answers import clean_message
@@ -19,7 +19,17 @@ T = TypeVar("T")
 RESERVATION = "reservation"
 """The one module of centers that counts."""
 
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+def _unicode(text: str) -> str:
+    """JSON may hold half of a surrogate pair, from a name cut in the middle; nobody could store it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("not a text that can be stored") from None
+    return text
+
+
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), AfterValidator(_unicode)]
 
 
 class _Wire(BaseModel):
