@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from engage_sync import __version__
-from engage_sync.clients.engage import EngageReader, EngageSession, EngageWriter
+from engage_sync.clients.engage import EngageReader, EngageWriter
+from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import RateLimit, WeekQuota
 from engage_sync.clients.secrets import EngageCredentials, Secret, WorkplaceCredentials
-from engage_sync.clients.transport import ReadOnlyTransport, network_transport
+from engage_sync.clients.transport import network_transport
 from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.conditions import timestamp
 from engage_sync.kube import Forbidden, Invalid, Kube, KubeError
@@ -129,7 +130,9 @@ async def run_once(
         workplace, engage = await read_credentials(spec, secrets)
         async with _clients(spec, workplace, engage, apply, observer, week_quota(quota)) as (source, session):
             try:
-                ports = Ports(source, EngageReader(session), store, _SystemClock(), observer)
+                ports = Ports(
+                    source, EngageReader(session, observer=observer.on), store, _SystemClock(), observer
+                )
                 writer = EngageWriter(session) if apply else None
                 result.report = await sync_once(ports, settings_of(spec), writer, gate)
                 result.error = result.report.ended_by
@@ -202,11 +205,6 @@ async def _clients(
 ) -> AsyncIterator[tuple[WorkplaceSource, EngageSession]]:
     """Both clients; without `apply` over a transport that refuses everything but reads."""
     user_agent = f"engage-sync/{__version__} ({spec.tenant})"
-    transport = network_transport()
-    if not apply:
-        transport = ReadOnlyTransport(
-            transport, system="target", token_url=f"{spec.target.application_url}/tokenproviderapi/token"
-        )
     async with (
         WorkplaceSource(
             spec.source.base_url,
@@ -220,11 +218,11 @@ async def _clients(
             spec.target.application_url,
             spec.target.api_url,
             engage,
-            transport,
+            network_transport(),
             user_agent=user_agent,
-            rate=RateLimit(spec.target.rate_limit.per_minute, spec.target.rate_limit.per_week),
+            rate_limit=RateLimit(spec.target.rate_limit.per_minute, spec.target.rate_limit.per_week),
             week=week,
-            observer=observer.on,
+            read_only=not apply,
         ) as session,
     ):
         yield source, session

@@ -56,7 +56,7 @@ class Controller:
         while not stopped():
             watched.wake.clear()
             try:
-                wait = await self._look(watched, stopped)
+                wait = await self.look(watched, stopped)
             except asyncio.CancelledError:
                 raise
             except KubeError as error:
@@ -69,7 +69,7 @@ class Controller:
                 return
             await _sleep(watched.wake, min(wait, LOOK_AGAIN))
 
-    async def _look(self, watched: Watched, stopped: Callable[[], bool]) -> timedelta | None:
+    async def look(self, watched: Watched, stopped: Callable[[], bool]) -> timedelta | None:
         """Do what is due; how long to wait before the next look, None when the target is gone."""
         target = await self.targets.get(watched)
         if target is None:

@@ -1,6 +1,6 @@
 """From what a run found to the status that people read. Pure: old status and facts in, new status out.
 
-Bounded whatever the tenant's size: lists are cut and texts shortened here, before anything is written.
+Bounded whatever the tenant's size: per-entity data is counted or cut here; it lives in the mapping store.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,6 @@ from engage_sync.resource import (
     Requests,
     Skip,
     Status,
-    shorten,
 )
 from engage_sync.schedule import FAILED, Trigger
 from reconcilers.apply import Status as StepStatus
@@ -28,9 +27,8 @@ from reconcilers.errors import SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.report import KindRow, Report
 
-FAILURES_MAX, SKIPS_MAX, HISTORY_MAX = 20, 24, 5
-LINE_MAX, NAME_MAX, FAILURE_MESSAGE_MAX, SOURCE_KEY_MAX = 128, 48, 128, 80
-"""Bounds of the CRD, in entries and characters."""
+FAILURES_MAX, HISTORY_MAX = 20, 5
+"""How many are told one by one; texts are cut to the CRD's bounds where the status is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def started(old: Status, trigger: Trigger, now: datetime, generation: int) -> St
     """The status while a run is under way."""
     message = f"A run is under way since {timestamp(now)} ({trigger})"
     marked = conditions.mark_progressing(_conditions(old), message, now=now, generation=generation)
-    return _with(old, conditions=marked)
+    return _closed(_with(old, conditions=marked))
 
 
 def finished(
@@ -189,11 +187,11 @@ def _from_report(report: Report) -> Status:
         Skip(kind=kind.value, reason=reason, count=count) for (kind, reason), count in report.skips.items()
     ]
     return Status(
-        plan={"summary": shorten(report.plan.summary, 64), "digest": report.plan.digest},
+        plan={"summary": report.plan.summary, "digest": report.plan.digest},
         kinds=[_kind_row(row) for row in report.kinds],
         failures=failures[:FAILURES_MAX],
         failuresTruncated=max(0, len(failures) - FAILURES_MAX),
-        skips=skips[:SKIPS_MAX],
+        skips=skips,
     )
 
 
@@ -217,11 +215,11 @@ def _failures(report: Report) -> list[Failure]:
     return [
         Failure(
             kind=outcome.kind.value,
-            sourceKey=shorten(LEVELS[outcome.kind].source_key(outcome.key), SOURCE_KEY_MAX),
-            name=shorten(outcome.name, NAME_MAX),
+            sourceKey=LEVELS[outcome.kind].source_key(outcome.key),
+            name=outcome.name,
             action=outcome.action.value,
-            reason=shorten(outcome.reason, 32),
-            message=shorten(outcome.message, FAILURE_MESSAGE_MAX),
+            reason=outcome.reason,
+            message=outcome.message,
             attempts=1,
         )
         for outcome in sorted(outcomes, key=lambda outcome: outcome.status)
@@ -250,11 +248,11 @@ def summary_lines(status: Status) -> list[str]:
     if "nextSyncTime" in status:
         last = status.get("lastSuccessfulSyncTime", "never")
         lines.append(f"Last success {last}, next run {status['nextSyncTime']}")
-    return [shorten(line, LINE_MAX) for line in lines]
+    return lines
 
 
 def _plan_summary(run: RunFacts) -> str:
-    return shorten(run.report.plan.summary, 64) if run.report is not None else "none"
+    return run.report.plan.summary if run.report is not None else "none"
 
 
 def _conditions(status: Status) -> list[Condition]:

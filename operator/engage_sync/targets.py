@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from engage_sync.announce import Announcement
+from engage_sync.crd import fit_status
 from engage_sync.kube import Conflict, Kube, KubeError, NotFound
 from engage_sync.resource import Spec, Status, canonical_url
 from engage_sync.schedule import paused
@@ -160,7 +161,7 @@ class SyncTargets:
         body: dict[str, Any] = dict(target.body)
         for _ in range(ATTEMPTS):
             old = cast(Status, body.get("status") or {})
-            new = change(copy.deepcopy(old))
+            new = fit_status(change(copy.deepcopy(old)))
             if new == old:
                 return None
             try:

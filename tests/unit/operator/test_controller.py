@@ -1,0 +1,311 @@
+"""The loop of one target: what it runs, when, and what the status then says."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from engage_sync.app import RunResult, SecretMissing
+from reconcilers.errors import CredentialsRejected, EmptySource, Halted, QuotaExhausted, TransientError
+from reconcilers.levels import country
+from reconcilers.model import Entity, Key, Kind
+from reconcilers.plan import Create, Plan
+from reconcilers.ports import Gate
+from tests.synctargets import spec
+from tests.unit.operator.cluster import Cluster, FakeRunner, in_sync
+
+PLAN = Plan((Create(Entity(Kind.COUNTRY, Key(country.LEVEL.key("DE")), ("Germany", None, "DE"))),))
+APPLY = spec(mode="Apply")
+REJECTED = "CredentialsRejected"
+
+
+def failing(error: Exception) -> FakeRunner:
+    return FakeRunner([RunResult(error=error)])  # type: ignore[arg-type]
+
+
+async def test_a_new_target_runs_at_once_and_is_then_in_sync() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+
+    await cluster.look(acme)
+
+    assert cluster.ready() == ("True", "InSync")
+    assert cluster.status()["observedGeneration"] == 1
+    assert cluster.status()["lastRun"]["trigger"] == "SpecChange"
+    assert cluster.status()["lastRun"]["result"] == "Succeeded"
+
+
+async def test_a_settled_target_is_left_alone_until_its_time() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme, times=3)
+
+    wait = await cluster.look(acme)
+
+    assert len(cluster.runner.runs) == 1
+    assert wait is not None
+    assert timedelta(hours=12) <= wait <= timedelta(hours=36)
+
+
+async def test_a_run_that_finds_nothing_to_do_writes_the_status_twice_and_no_event() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.writes, cluster.kube.events = 0, []
+
+    cluster.now += timedelta(hours=40)
+    await cluster.look(acme)
+
+    assert (cluster.kube.writes, cluster.kube.events) == (2, [])
+    assert cluster.status()["lastRun"]["trigger"] == "Schedule"
+
+
+async def test_a_plan_says_what_to_do_and_is_announced_once() -> None:
+    cluster = Cluster(runner=FakeRunner([RunResult(report=in_sync(PLAN))]))
+    acme = cluster.apply(spec(mode="Plan"))
+    await cluster.look(acme)
+    cluster.now += timedelta(hours=40)
+    await cluster.look(acme)
+
+    assert cluster.ready() == ("True", "Planned")
+    assert cluster.status()["plan"]["summary"] == "+1"
+    assert "spec.mode: Apply" in cluster.status()["summary"][0]
+    assert [reason for reason, _ in cluster.kube.events] == ["PlanComputed"]
+
+
+async def test_carrying_out_a_plan_is_announced_from_start_to_end() -> None:
+    cluster = Cluster(runner=FakeRunner([RunResult(report=in_sync(PLAN))]))
+    await cluster.look(cluster.apply(APPLY))
+
+    assert [reason for reason, _ in cluster.kube.events] == ["SyncStarted", "PlanComputed", "SyncSucceeded"]
+
+
+async def test_a_token_runs_once_and_is_echoed_with_the_result() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.annotate(acme, requested_at="please")
+
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 2
+    assert cluster.status()["lastHandledReconcileAt"] == "please"
+
+
+@pytest.mark.parametrize("how", ["suspend", "pause"])
+async def test_a_stopped_target_runs_nothing_and_a_token_runs_on_resume(how: str) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply", suspend=how == "suspend"))
+    cluster.annotate(acme, requested_at="later", **({"paused": "true"} if how == "pause" else {}))
+    await cluster.look(acme, times=2)
+    assert (cluster.runner.runs, cluster.ready()[1]) == ([], "Suspended")
+
+    acme = cluster.apply(APPLY)
+    cluster.annotate(acme, requested_at="later")
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 1
+    assert cluster.status()["lastHandledReconcileAt"] == "later"
+    assert cluster.ready() == ("True", "InSync")
+
+
+async def test_a_paused_target_keeps_its_ready_and_gets_its_reason_back() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.annotate(acme, paused="true")
+    await cluster.look(acme)
+    assert cluster.ready() == ("True", "Suspended")
+
+    cluster.annotate(acme)
+    await cluster.look(acme)
+
+    assert cluster.ready() == ("True", "InSync")
+
+
+async def test_an_invalid_spec_is_refused_in_one_sentence_that_names_the_field() -> None:
+    cluster = Cluster()
+    await cluster.look(cluster.apply(spec(defaults__timeZone="Mars/Base")))
+
+    assert cluster.runner.runs == []
+    assert cluster.ready() == ("False", "InvalidSpec")
+    assert "spec.defaults.timeZone" in cluster.status()["summary"][0]
+    assert cluster.status()["observedGeneration"] == 1
+    assert [reason for reason, _ in cluster.kube.events] == ["InvalidSpec"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "condition"),
+    [
+        (SecretMissing("there is no Secret"), "SecretMissing", None),
+        (CredentialsRejected("no", system="source"), "CredentialsRejected", ("SourceHealthy", REJECTED)),
+        (CredentialsRejected("no", system="target"), "CredentialsRejected", ("TargetHealthy", REJECTED)),
+        (EmptySource("empty", system="source"), "Failed", ("SourceHealthy", "EmptySource")),
+        (TransientError("gone", system="target"), "Failed", ("TargetHealthy", "Unreachable")),
+        (QuotaExhausted("used up", system="target"), "Failed", ("TargetHealthy", "QuotaExhausted")),
+    ],
+)  # fmt: skip
+async def test_what_went_wrong_is_said_where_people_look(
+    error: Exception, reason: str, condition: tuple[str, str] | None
+) -> None:
+    cluster = Cluster(runner=failing(error))
+    await cluster.look(cluster.apply(APPLY))
+
+    reasons = {each["type"]: (each["status"], each["reason"]) for each in cluster.status()["conditions"]}
+    assert reasons["Ready"] == ("False", reason)
+    if condition is not None:
+        assert reasons[condition[0]] == ("False", condition[1])
+
+
+async def test_failures_are_tried_again_with_growing_pauses_and_recover() -> None:
+    cluster = Cluster(
+        runner=FakeRunner([*[RunResult(error=TransientError("gone"))] * 3, RunResult(in_sync())])
+    )
+    acme = cluster.apply(APPLY)
+    waits = []
+    for _ in range(3):
+        await cluster.look(acme)
+        wait = await cluster.look(acme)
+        assert wait is not None
+        waits.append(wait.total_seconds() / 60)
+        cluster.now += wait
+    await cluster.look(acme)
+
+    assert waits == [5, 10, 20]
+    assert cluster.status()["lastRun"]["trigger"] == "Retry"
+    assert cluster.ready() == ("True", "InSync")
+
+
+async def test_the_same_failure_again_is_no_new_event() -> None:
+    cluster = Cluster(runner=failing(TransientError("gone", system="source")))
+    acme = cluster.apply(APPLY)
+    for _ in range(4):
+        await cluster.look(acme)
+        cluster.now += timedelta(hours=2)
+
+    assert [reason for reason, _ in cluster.kube.events] == ["SourceUnreachable", "SyncFailed"]
+
+
+async def test_of_two_targets_of_one_engage_the_older_runs() -> None:
+    cluster = Cluster()
+    cluster.apply(APPLY, name="older", created="2026-11-21T00:00:00Z")
+    newer = cluster.apply(APPLY, name="newer", created="2026-11-22T00:00:00Z")
+
+    await cluster.look(newer)
+
+    assert cluster.ready("newer") == ("False", "TargetInUse")
+    assert "tenants/older" in cluster.status("newer")["summary"][0]
+    assert cluster.runner.runs == []
+
+
+async def test_the_newer_one_takes_over_when_the_older_is_gone() -> None:
+    cluster = Cluster()
+    cluster.apply(APPLY, name="older", created="2026-11-21T00:00:00Z")
+    newer = cluster.apply(APPLY, name="newer", created="2026-11-22T00:00:00Z")
+    del cluster.kube.objects["older"]
+
+    await cluster.look(newer)
+
+    assert cluster.ready("newer") == ("True", "InSync")
+
+
+async def test_a_target_that_is_gone_ends_its_loop() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    del cluster.kube.objects["acme"]
+
+    assert await cluster.look(acme) is None
+
+
+async def test_a_target_that_was_born_again_never_gets_its_predecessors_status() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+
+    async def born_again(_: Gate) -> None:
+        del cluster.kube.objects["acme"]
+        cluster.apply(APPLY, uid="another-uid")
+
+    cluster.runner.during = born_again
+    await cluster.look(acme)
+
+    assert "status" not in cluster.kube.objects["acme"]
+
+
+async def test_a_status_that_others_write_meanwhile_is_written_all_the_same() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    rounds = iter(range(3))
+
+    def third_party() -> None:
+        if next(rounds, None) is not None:
+            body = cluster.kube.objects["acme"]
+            body["metadata"]["resourceVersion"] = str(int(body["metadata"]["resourceVersion"]) + 1)
+
+    cluster.kube.before_write = third_party
+    await cluster.look(acme)
+
+    assert cluster.ready() == ("True", "InSync")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [spec(mode="Plan"), spec(mode="Apply", suspend=True), spec(mode="Apply", scope__countries=["DE"])],
+)
+async def test_no_write_starts_after_the_spec_says_stop(change: dict[str, object]) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    allowed: list[bool] = []
+
+    async def edited(gate: Gate) -> None:
+        gate()
+        acme.see(cluster.apply(change).body)
+        with pytest.raises(Halted):
+            gate()
+        allowed.append(False)
+
+    cluster.runner.during = edited
+    await cluster.look(acme)
+
+    assert allowed == [False]
+
+
+async def test_a_new_schedule_does_not_stop_a_run() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+
+    async def edited(gate: Gate) -> None:
+        acme.see(cluster.apply(spec(mode="Apply", schedule__interval="12h")).body)
+        gate()
+
+    cluster.runner.during = edited
+    await cluster.look(acme)
+
+    assert cluster.ready() == ("True", "InSync")
+
+
+async def test_who_is_not_the_leader_writes_nothing() -> None:
+    cluster = Cluster()
+
+    async def deposed(gate: Gate) -> None:
+        cluster.leader = False
+        with pytest.raises(Halted, match="leader"):
+            gate()
+
+    cluster.runner.during = deposed
+    await cluster.look(cluster.apply(APPLY))
+
+
+async def test_a_bug_in_one_look_does_not_end_the_loop() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    stopped = asyncio.Event()
+
+    async def broken(_: Gate) -> None:
+        stopped.set()
+        acme.wake.set()
+        raise RuntimeError("a bug")
+
+    cluster.runner.during = broken
+    await asyncio.wait_for(cluster.controller.follow(acme, stopped.is_set), timeout=5)
+
+    assert len(cluster.runner.runs) == 1
