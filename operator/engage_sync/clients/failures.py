@@ -69,7 +69,8 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ),
     ((ssl.SSLError, aiohttp.ClientSSLError), "no secure connection could be made"),
     ((socket.gaierror, aiohttp.ClientConnectorDNSError), "its host name is not known"),
-    ((aiohttp.ServerDisconnectedError,), "the connection was lost"),
+    # Before the timeouts: httpx-aiohttp calls a connection that was lost a ConnectTimeout.
+    ((ConnectionError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError), "the connection was lost"),
     ((TimeoutError, httpx.TimeoutException), "no answer in time"),
     ((aiohttp.ClientResponseError, httpx.RemoteProtocolError), "it does not speak HTTP"),
 )
