@@ -40,13 +40,6 @@ def in_cluster(environ: Mapping[str, str] = os.environ, service_account: Path = 
     return bool(environ.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
 
 
-def own_namespace(environ: Mapping[str, str] = os.environ, service_account: Path = SERVICE_ACCOUNT) -> str:
-    """The namespace of the pod we run in; `default` outside a cluster."""
-    if environ.get("KUBECONFIG") or not in_cluster(environ, service_account):
-        return "default"
-    return (service_account / "namespace").read_text(encoding="utf-8").strip() or "default"
-
-
 def _kubeconfig(environ: Mapping[str, str], service_account: Path) -> str:
     """The file or files to use; empty in a pod."""
     named = environ.get("KUBECONFIG", "")
