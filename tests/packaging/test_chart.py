@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engage_sync.cli import cli
 from tests.chart_roles import CHART, AuditLog, Manifest, install_roles, render, right
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane, ControlPlaneError
@@ -232,7 +233,7 @@ def test_the_crd_keeps_its_content(plane: ControlPlane) -> None:
     ("values", "where"),
     [
         ({}, ["-n", "tenants"]),
-        ({"namespaces": ["one", "123"]}, ["-n", "one", "-n", "123"]),
+        ({"namespaces": ["123", "tenants"]}, ["-n", "tenants", "-n", "123"]),
         (EVERYWHERE, ["--all-namespaces"]),
     ],
     ids=["release namespace", "named", "all"],
@@ -247,6 +248,7 @@ def test_the_operator_is_told_where_to_look(
         *("run", *where, "--max-concurrent-syncs=3", "--health-port=8080"),
         "--allow-insecure-http",
     ]
+    assert cli.commands["run"].make_context("run", container["args"][1:])  # raises on what it does not know
 
 
 def test_a_second_replica_is_worth_a_disruption_budget(plane: ControlPlane) -> None:
@@ -345,7 +347,7 @@ def rights(plane: ControlPlane, user: str, namespace: str) -> set[str]:
     ("values", "at_home", "in_one", "elsewhere"),
     [
         pytest.param({}, LEADING | SERVING, set(), set(), id="release namespace"),
-        pytest.param({"namespaces": ["one"]}, LEADING, SERVING, set(), id="named"),
+        pytest.param({"namespaces": ["one"]}, LEADING | SERVING, SERVING, set(), id="named"),
         pytest.param(EVERYWHERE, LEADING | SERVING, SERVING, SERVING, id="all"),
     ],
 )

@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.allNamespaces -}}
 []
 {{- else -}}
-{{- .Values.namespaces | default (list .Release.Namespace) | toJson -}}
+{{- concat (list .Release.Namespace) .Values.namespaces | uniq | toJson -}}
 {{- end -}}
 {{- end }}
 
