@@ -119,7 +119,9 @@ class Connection:
             try:
                 return await self._authenticated(method, path, body, query or {}, accept)
             except Unavailable as error:
-                # A 429 was turned away at the door. After anything else a write may have happened.
+                # A 429 was turned away at the door. After anything else a write may have happened. (aiohttp
+                # itself repeats a PUT or DELETE once on a connection that was just closed: ours are guarded
+                # by resourceVersion, so that the second of two is a Conflict.)
                 if attempt == ATTEMPTS or not (method == "GET" or error.reason == "TooManyRequests"):
                     raise
                 pause = 0.5 * attempt if error.retry_after is None else error.retry_after
