@@ -10,7 +10,7 @@ from engage_sync.clients.answers import Answer, vendor_message
 from engage_sync.clients.engage_auth import Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
-from engage_sync.clients.failures import MinuteFull, common_status
+from engage_sync.clients.failures import CutOff, MinuteFull, common_status
 from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota
 from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
@@ -19,6 +19,7 @@ from engage_sync.clients.transport import ReadOnlyTransport
 from reconcilers.errors import (
     ConfigError,
     CredentialsRejected,
+    IncompleteAnswer,
     QuotaExhausted,
     RateLimited,
     RefusedError,
@@ -160,8 +161,16 @@ class EngageSession:
             RefusedError: Engage will not do it.
             SyncError: it was not answered, or not as it should be.
         """
+
+        def judged(answer: Answer) -> T:
+            try:
+                return judge(answer)
+            except IncompleteAnswer as error:
+                # It does not say whether the write was done, so it is as good as lost.
+                raise CutOff(error.message, system="target") from error
+
         call = Call(method, self._api + path, what=f"{method} {path}", json=body, repeatable=repeatable)
-        return await self._send(call, judge, product)
+        return await self._send(call, judged, product)
 
     def data(self, answer: Answer) -> object:
         """What is in the envelope.

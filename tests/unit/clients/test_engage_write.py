@@ -285,7 +285,8 @@ async def test_a_group_and_other_fields_go_their_own_ways() -> None:
 async def test_updates_deletes_and_links_are_simply_sent_again() -> None:
     lost = httpx.ReadError("reset")
     script = Script()
-    script.on("PUT", f"{API}/floors/5", lost, httpx.Response(504), envelope())
+    page = httpx.Response(200, text="<html>back soon")
+    script.on("PUT", f"{API}/floors/5", lost, httpx.Response(504), page, envelope())
     script.on("DELETE", f"{API}/floors/5", httpx.Response(504), refused(404, "gone"))
     script.on("POST", f"{API}/locations/4/groups", lost, stored())
     async with engage(script) as session:
@@ -293,7 +294,7 @@ async def test_updates_deletes_and_links_are_simply_sent_again() -> None:
         await writer.update(Kind.FLOOR, 5, {"ResourceName": "x"})
         await writer.delete(Kind.FLOOR, 5)
         await writer.update(Kind.LOCATION, 4, {"GroupId": 3})
-    assert len(script.requests) == 1 + 3 + 2 + 2
+    assert len(script.requests) == 1 + 4 + 2 + 2
 
 
 @pytest.mark.parametrize("answer", [stored(), httpx.Response(200), httpx.Response(204), refused(404)])
