@@ -19,8 +19,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.controlplane import ControlPlane
 from tests.controlplane.build import Assets, ensure
+from tests.controlplane.server import ControlPlane
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "sample.csv"
@@ -54,14 +54,21 @@ def assets_while_showing_the_cli(folder: Path) -> Assets:
     def build() -> None:
         try:
             built.append(ensure(lambda line: say(f"  [control plane] {line}")))
-        except BaseException as error:  # noqa: BLE001 -- handed to the main thread
+        except BaseException as error:
             built.append(error)
 
     builder = threading.Thread(target=build, daemon=True)
     builder.start()
     title("Without a cluster: the command line against a made-up Workplace and Engage")
     with running_sandbox(folder / "cli"):
-        files = ("-f", folder / "cli/target.yaml", "-f", folder / "cli/secrets.yaml", "--state", folder / "state")
+        files = (
+            "-f",
+            folder / "cli/target.yaml",
+            "-f",
+            folder / "cli/secrets.yaml",
+            "--state",
+            folder / "state",
+        )
         show("plan", *files, expect=2)
         show("sync", *files, expect=0)
         show("plan", *files, expect=0)
@@ -101,7 +108,9 @@ def change_and_sync(plane: ControlPlane, sandbox: str) -> None:
     buildings = workplace(sandbox, "GET", "/buildings")
     before = len(writes(sandbox))
     building = buildings[0]
-    workplace(sandbox, "PUT", f"/buildings/{building['id']}", {"id": building["id"], "name": "Bayou Tower East"})
+    workplace(
+        sandbox, "PUT", f"/buildings/{building['id']}", {"id": building["id"], "name": "Bayou Tower East"}
+    )
     say(f"Workplace: {building['name']!r} is now 'Bayou Tower East'")
     kubectl(plane, "annotate", "synctarget", "acme", "engage-sync.io/requested-at=demo")
     wait_until("the requested run", lambda: target(plane)["status"].get("lastHandledReconcileAt") == "demo")
@@ -181,13 +190,13 @@ def writes(sandbox: str) -> list[dict[str, Any]]:
 
 def call(url: str, method: str, body: object, headers: dict[str, str]) -> Any:
     """JSON in, JSON out; only ever to the sandbox on loopback."""
-    request = urllib.request.Request(  # noqa: S310 -- loopback
+    request = urllib.request.Request(
         url,
         method=method,
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json", **headers},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 -- loopback
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 

@@ -6,7 +6,7 @@ quota, a stop) lets the calls in flight finish and be remembered.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reconcilers.errors import RefusedError, SyncError
@@ -129,9 +129,17 @@ class _Run:
     async def commit(self) -> None:
         """Make the mapping durable if it changed."""
         self.last_commit = self.ports.clock.now()
-        if self.ledger.mapping.dirty:
-            await self.ports.store.commit(self.ledger.mapping)
-            self.ports.observer.on(Remembered(len(self.ledger.mapping.entries)))
+        mapping = self.ledger.mapping
+        if not mapping.dirty:
+            return
+        # A copy, as calls in flight go on to change the mapping while it is being stored.
+        snapshot, mapping.dirty = replace(mapping, entries=dict(mapping.entries)), False
+        try:
+            await self.ports.store.commit(snapshot)
+        except SyncError:
+            mapping.dirty = True
+            raise
+        self.ports.observer.on(Remembered(len(snapshot.entries)))
 
     async def _node(self, index: int) -> None:
         node = self.nodes[index]

@@ -5,19 +5,21 @@ The only decisions that need both sides. After this the plan is a plain comparis
 
 from collections.abc import Callable
 
-from reconcilers.levels import group, location, workspace_type
-from reconcilers.match import Pairing, foreign
+from reconcilers.levels import LEVELS, group, location, workspace_type
+from reconcilers.match import Pairing, foreign, ours
 from reconcilers.model import Current, Desired, Entity, Key, Kind
+from reconcilers.proof import Proof
 from reconcilers.text import Names, fold
 
 _FAMILY = workspace_type.LEVEL.index("Family")
 
 
-def fit(desired: Desired, pairing: Pairing) -> tuple[Desired, dict[Key, Current]]:
+def fit(desired: Desired, pairing: Pairing, proof: Proof | None) -> tuple[Desired, dict[Key, Current]]:
     """The desired state beside this target, and the entities that are adopted by key. Pairs the adopted."""
     entities = dict(desired.entities)
     adopted: dict[Key, Current] = {}
     _adopt_containers(entities, pairing, adopted)
+    _part_builtins(desired, pairing, proof)
     _fit_types(entities, pairing, adopted)
     _fit_groups(entities, pairing)
     return Desired(entities, desired.skips, desired.source_counts), adopted
@@ -27,7 +29,8 @@ def _adopt_containers(entities: dict[Key, Entity], pairing: Pairing, adopted: di
     """Countries of the same code or name and regions of the same name are used, not made twice."""
     for entity in [e for e in entities.values() if e.kind is Kind.COUNTRY]:
         code, name = entity.values[2], fold(entity.name)
-        _adopt(entity, pairing, adopted, lambda item: item.values[2] == code or fold(item.name) == name)  # noqa: B023
+        _adopt(entity, pairing, adopted, lambda item: item.values[2] == code)  # noqa: B023
+        _adopt(entity, pairing, adopted, lambda item: fold(item.name) == name)  # noqa: B023
     for entity in [e for e in entities.values() if e.kind is Kind.REGION]:
         above = pairing.current_of.get(Key(str(entity.parent)))
         if above is not None:
@@ -39,19 +42,29 @@ def _adopt(
     entity: Entity, pairing: Pairing, adopted: dict[Key, Current], same: Callable[[Current], bool]
 ) -> None:
     if entity.key not in pairing.current_of:
-        found = next((item for item in pairing.unpaired(entity.kind) if same(item)), None)
+        # An external id that is not of ours is another system's claim.
+        free = (item for item in pairing.unpaired(entity.kind) if item.external_id is None or ours(item))
+        found = next(filter(same, free), None)
         if found is not None:
             pairing.pair(entity.key, found)
             adopted[entity.key] = found
 
 
+def _part_builtins(desired: Desired, pairing: Pairing, proof: Proof | None) -> None:
+    """What came with the product cannot be replaced or deleted: it is let go of, for others to adopt."""
+    kept = {skip.key for skip in desired.skips if skip.kept}
+    for key in [k for k, current in pairing.current_of.items() if current.builtin]:
+        entity = desired.entities.get(key)
+        if entity is None:
+            unwanted = proof is not None and key not in kept
+        else:
+            unwanted = entity.values[_FAMILY] != pairing.current_of[key].values[_FAMILY]
+        if unwanted:
+            pairing.part(key)
+
+
 def _fit_types(entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
     types = [entity for entity in entities.values() if entity.kind is Kind.WORKSPACE_TYPE]
-    for entity in types:
-        current = pairing.current_of.get(entity.key)
-        if current is not None and current.builtin and current.values[_FAMILY] != entity.values[_FAMILY]:
-            # What came with the product cannot be replaced: it is released, and ours is made beside it.
-            pairing.part(entity.key)
     for entity in types:
         family, name = entity.values[_FAMILY], entity.name.casefold()
         _adopt(
@@ -95,13 +108,18 @@ def _locations_with_new_resources(entities: dict[Key, Entity], pairing: Pairing)
         Key(str(entity.parent))
         for entity in entities.values()
         if entity.kind is Kind.RESOURCE
-        and (entity.key not in pairing.current_of or _moves(entities[Key(str(entity.parent))], pairing))
+        and (_moves(entity, pairing) or _moves(entities[Key(str(entity.parent))], pairing))
     }
 
 
 def _moves(entity: Entity, pairing: Pairing) -> bool:
+    """Is it new where it shall be?"""
     current = pairing.current_of.get(entity.key)
-    return current is not None and pairing.reference(Kind.REGION, current.parent_id) != entity.parent
+    if current is None:
+        return True
+    level = LEVELS[entity.kind]
+    above = pairing.reference(level.parent, current.parent_id) if level.parent else None
+    return above != entity.parent or level.variant_of(current.values) != level.variant_of(entity.values)
 
 
 def _present_group(entity: Entity, pairing: Pairing) -> Key | None:
@@ -116,8 +134,8 @@ def _present_group(entity: Entity, pairing: Pairing) -> Key | None:
 def _lowest_groups(pairing: Pairing) -> dict[int, int]:
     """The lowest group's internal id by country's internal id."""
     lowest: dict[int, int] = {}
-    for item in pairing.holdings.items:
-        if item.kind is Kind.GROUP and item.parent_id is not None:
+    for item in pairing.of(Kind.GROUP):
+        if item.parent_id is not None:
             lowest[item.parent_id] = min(item.id, lowest.get(item.parent_id, item.id))
     return lowest
 

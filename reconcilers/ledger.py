@@ -93,26 +93,21 @@ class Ledger:
             )
         )
 
-    def remember_unchanged(self, changing: set[Key], now: int, recovered: Origin) -> None:
-        """Remember what needed no step: entries that are missing, point elsewhere or say other content."""
+    def remember_unchanged(self, changing: set[Key], withheld: set[Key], now: int) -> None:
+        """Remember what needs no step: entries that are missing, point elsewhere or say other content."""
         for key, current in self.pairing.current_of.items():
-            entity = self.desired.entities.get(key)
-            known = self.mapping.entries.get(key)
             if key in changing:
                 continue
-            if entity is None:
-                if known is None:
-                    self._recover(key, now, recovered)
+            entity = self.desired.entities.get(key)
+            known = self.mapping.entries.get(key)
+            synced = known is not None and known.id == current.id and known.state is State.SYNCED
+            if entity is None or key in withheld:
+                if not synced:
+                    self._recover(key, now)
                 continue
-            level = LEVELS[entity.kind]
-            digest = content_digest(level.owned(entity.values))
-            if (
-                known is None
-                or (known.id, known.digest, known.parent) != (current.id, digest, entity.parent)
-                or known.state is not State.SYNCED
-            ):
-                origin = recovered if known is None else known.origin
-                self.remember(entity, current.id, now, origin)
+            digest = content_digest(LEVELS[entity.kind].owned(entity.values))
+            if known is None or not synced or (known.digest, known.parent) != (digest, entity.parent):
+                self.remember(entity, current.id, now, known.origin if known else Origin.RECOVERED)
 
     def forget_vanished(self) -> None:
         """Forget entries that neither side has any more. Only for a source that was read to its end."""
@@ -121,8 +116,9 @@ class Ledger:
             if not (key in self.desired.entities or key in self.pairing.current_of or key in kept):
                 self.mapping.forget(key)
 
-    def _recover(self, key: Key, now: int, origin: Origin) -> None:
-        current = self.pairing.current_of[key]
+    def _recover(self, key: Key, now: int) -> None:
+        """Remember where an entity is that is not as desired."""
+        current, known = self.pairing.current_of[key], self.mapping.entries.get(key)
         level = LEVELS[current.kind]
         above = self.pairing.reference(level.parent, current.parent_id) if level.parent else None
         self.mapping.put(
@@ -133,9 +129,9 @@ class Ledger:
                 variant=level.variant_of(current.values),
                 id=current.id,
                 digest="",
-                first_synced=now,
+                first_synced=known.first_synced if known else now,
                 last_synced=now,
-                origin=origin,
+                origin=known.origin if known else Origin.RECOVERED,
             )
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from reconcilers.levels import LEVELS
 from reconcilers.model import Current, Holdings, Key, Kind, MappingState, Value
@@ -15,6 +16,8 @@ class Pairing:
     current_of: dict[Key, Current] = field(default_factory=dict)
     keys: dict[Kind, dict[int, Key]] = field(default_factory=lambda: {kind: {} for kind in Kind})
     """Keys by internal id; resources are left out, nothing refers to them."""
+    by_kind: dict[Kind, list[Current]] = field(default_factory=dict)
+    """What the target holds of each kind, in the order of internal ids."""
     paired: set[int] = field(default_factory=set)
     """Python ids of the currents that have a key."""
 
@@ -34,8 +37,11 @@ class Pairing:
 
     def unpaired(self, kind: Kind) -> Iterator[Current]:
         """What the target holds of a kind that is nobody's, in the order of internal ids."""
-        free = (item for item in self.holdings.items if item.kind is kind and id(item) not in self.paired)
-        return iter(sorted(free, key=lambda item: item.id))
+        return (item for item in self.of(kind) if id(item) not in self.paired)
+
+    def of(self, kind: Kind) -> list[Current]:
+        """All that the target holds of a kind, in the order of internal ids."""
+        return self.by_kind.get(kind, [])
 
     def reference(self, kind: Kind, internal_id: Value) -> Value:
         """A reference as a key; an entity that is not ours is told by its internal id."""
@@ -53,7 +59,8 @@ def match(holdings: Holdings, mapping: MappingState) -> Pairing:
     """Pair what the target holds with keys. The external id is the truth; the mapping fills in for it."""
     pairing = Pairing(holdings)
     by_id: dict[tuple[Kind, str, int], Current] = {}
-    for current in sorted(holdings.items, key=lambda item: item.id):
+    for current in sorted(holdings.items, key=attrgetter("id")):
+        pairing.by_kind.setdefault(current.kind, []).append(current)
         level = LEVELS[current.kind]
         by_id[current.kind, level.variant_of(current.values), current.id] = current
         if ours(current) and Key(str(current.external_id)) not in pairing.current_of:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heapify, heappop, heappush
 
-from reconcilers.levels import LEVELS, Field
+from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
-from reconcilers.model import Current, Entity, Key, Kind, Value
+from reconcilers.model import Key, Kind, Value
 from reconcilers.plan import (
-    EXTERNAL_ID,
     Adopt,
     Create,
     Delete,
@@ -26,9 +25,7 @@ from reconcilers.plan import (
     sort_key,
 )
 from reconcilers.prune import freed_by, references
-
-Slot = tuple[Kind, Value, str, Value]
-"""What only one sibling can have: kind, parent, field, folded value."""
+from reconcilers.slots import Slot, Spare, claimed_by, released_by
 
 
 class Part(StrEnum):
@@ -81,43 +78,30 @@ class _Graph:
             self.writes[key_of(step)] = index
         elif not isinstance(step, Create):
             self.removes.setdefault((step.current.kind, step.current.id), []).append(index)
-        if not isinstance(step, Create) and part is not Part.MAKE:
-            for slot in self._released(step, part):
-                self.releases[slot] = index
+        if part is not Part.MAKE:
+            self.releases.update((slot, index) for slot in released_by(step, self.pairing))
         return index
 
     def connect(self) -> None:
+        """All edges; those that parking can undo apart from those that nothing can."""
         for index, node in enumerate(self.nodes):
             node.after.update(self._needs(node))
-            for slot in self._claimed(node):
-                holder = self.releases.get(slot, index)
-                if holder != index:
-                    node.after.add(holder)
-                    self.slot_edges.setdefault((index, holder), []).append(slot)
             for place in self._lets_go(node):
                 for remove in self.removes.get(place, ()):
                     if remove != index:
                         self.nodes[remove].after.add(index)
+        for index, node in enumerate(self.nodes):
+            for slot in claimed_by(node.step) if node.part is not Part.REMOVE else ():
+                holder = self.releases.get(slot, index)
+                if holder != index and (holder not in node.after or (index, holder) in self.slot_edges):
+                    node.after.add(holder)
+                    self.slot_edges.setdefault((index, holder), []).append(slot)
 
     def _needs(self, node: Node) -> Iterator[int]:
         """What must exist, or have its final value, before this node can name it."""
-        step = node.step
-        if node.part is Part.REMOVE or isinstance(step, Delete | Release):
-            return
-        level = LEVELS[step.entity.kind]
-        changed = (
-            None if node.part is Part.MAKE or isinstance(step, Create) else {c.field for c in step.changes}
-        )
-        for level_field, value in zip(level.fields, step.entity.values, strict=True):
-            if (
-                level_field.ref is not None
-                and value is not None
-                and (changed is None or level_field.name in changed)
-            ):
-                yield from self._provides(Key(str(value)), level_field.ref_field)
-        if changed is None and step.entity.parent is not None:
-            for name in level.inherited:
-                yield from self._provides(step.entity.parent, name)
+        if node.part is not Part.REMOVE:
+            for key, field_name in _needed(node.step):
+                yield from self._provides(key, field_name)
 
     def _provides(self, key: Key, field_name: str) -> Iterator[int]:
         if key in self.makes:
@@ -134,42 +118,25 @@ class _Graph:
         elif node.part is Part.WRITE and isinstance(step, Update | Adopt):
             yield from freed_by(step)
 
-    def _claimed(self, node: Node) -> Iterator[Slot]:
-        step = node.step
-        if node.part is Part.REMOVE or isinstance(step, Delete | Release):
-            return
-        changed = (
-            None if node.part is Part.MAKE or isinstance(step, Create) else {c.field for c in step.changes}
-        )
-        yield from slots_of(step.entity, changed)
 
-    def _released(self, step: Update | Adopt | Replace | Delete | Release, part: Part) -> Iterator[Slot]:
-        changed = None if part is Part.REMOVE else {change.field for change in getattr(step, "changes", ())}
-        yield from held_slots(step.current, self.pairing, changed)
+def needed_by(step: Step) -> Iterator[Key]:
+    """The keys that a step names when it runs."""
+    return (key for key, _ in _needed(step))
 
 
-def slots_of(entity: Entity, changed: set[str] | None) -> Iterator[Slot]:
-    """The slots that an entity wants; `changed` limits them to these fields."""
-    for level_field, value in zip(LEVELS[entity.kind].fields, entity.values, strict=True):
-        if level_field.unique and (changed is None or level_field.name in changed):
-            yield entity.kind, entity.values[1], level_field.name, _folded(value)
-    if changed is None or EXTERNAL_ID in changed:
-        yield entity.kind, None, EXTERNAL_ID, entity.key
-
-
-def held_slots(current: Current, pairing: Pairing, changed: set[str] | None) -> Iterator[Slot]:
-    """The slots that a current entity has; `changed` limits them to these fields."""
-    level = LEVELS[current.kind]
-    above: Value = None if level.parent is None else pairing.reference(level.parent, current.values[1])
-    for level_field, value in zip(level.fields, current.values, strict=True):
-        if level_field.unique and (changed is None or level_field.name in changed):
-            yield current.kind, above, level_field.name, _folded(value)
-    if current.external_id is not None and (changed is None or EXTERNAL_ID in changed):
-        yield current.kind, None, EXTERNAL_ID, current.external_id
-
-
-def _folded(value: Value) -> Value:
-    return value.casefold() if isinstance(value, str) else value
+def _needed(step: Step) -> Iterator[tuple[Key, str]]:
+    """Keys that a step names, each with the field of it that is sent (empty: its internal id)."""
+    if isinstance(step, Delete | Release):
+        return
+    level, entity = LEVELS[step.entity.kind], step.entity
+    whole = isinstance(step, Create | Replace)
+    changed = set() if isinstance(step, Create) else {change.field for change in step.changes}
+    for level_field, value in zip(level.fields, entity.values, strict=True):
+        if level_field.ref is not None and value is not None and (whole or level_field.name in changed):
+            yield Key(str(value)), level_field.ref_field
+    if whole and entity.parent is not None:
+        for name in level.inherited:
+            yield entity.parent, name
 
 
 def prerequisites(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
@@ -180,6 +147,7 @@ def prerequisites(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
 def schedule(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
     """The nodes of these steps in an order in which they can run; cycles are broken by parking."""
     graph = _graph(steps, pairing)
+    spare = Spare(pairing, [node.step for node in graph.nodes])
     waiting = [len(node.after) for node in graph.nodes]
     followers: list[list[int]] = [[] for _ in graph.nodes]
     for index, node in enumerate(graph.nodes):
@@ -203,7 +171,7 @@ def schedule(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
             lowest_open += 1
         if lowest_open == len(finished):
             return _renumbered(graph.nodes, done)
-        _park(graph, finished, waiting, followers, ready, lowest_open)
+        _park(graph, spare, finished, waiting, followers, ready, lowest_open)
 
 
 def _graph(steps: Iterable[Step], pairing: Pairing) -> _Graph:
@@ -216,13 +184,14 @@ def _graph(steps: Iterable[Step], pairing: Pairing) -> _Graph:
 
 def _park(
     graph: _Graph,
+    spare: Spare,
     finished: list[bool],
     waiting: list[int],
     followers: list[list[int]],
     ready: list[int],
     start: int,
 ) -> None:
-    """Break one cycle: the lowest node in it that holds a wanted slot lets go of it for a temporary value."""
+    """Break one cycle: the lowest node in it that holds a wanted slot lets go of it for a spare value."""
     cycle = _cycle(graph, finished, start)
     edges = [(cycle[i], cycle[(i + 1) % len(cycle)]) for i in range(len(cycle))]
     holder = min(before for after, before in edges if (after, before) in graph.slot_edges)
@@ -238,7 +207,7 @@ def _park(
     waiting[holder] += 1
     for follower in [f for f in followers[holder] if (f, holder) in graph.slot_edges]:
         slots = graph.slot_edges.pop((follower, holder))
-        parked.fields.update((slot[2], _temporary(graph, node.step.current, slot)) for slot in slots)
+        parked.fields.update((slot[2], spare.value(slot, node.step.current)) for slot in slots)
         graph.nodes[follower].after.discard(holder)
         graph.nodes[follower].after.add(index)
         followers[holder].remove(follower)
@@ -256,29 +225,6 @@ def _cycle(graph: _Graph, finished: list[bool], start: int) -> list[int]:
         path.append(node)
         node = min(before for before in graph.nodes[node].after if not finished[before])
     return path[seen[node] :]
-
-
-def _temporary(graph: _Graph, current: Current, slot: Slot) -> Value:
-    """A value that no sibling has or wants."""
-    kind, _, name, _ = slot
-    level_field: Field | None = next((f for f in LEVELS[kind].fields if f.name == name), None)
-    if level_field is None:
-        return None  # the external id: none at all disturbs nobody
-    if level_field.numeric:
-        return str(_free_number(graph, kind, name) + current.id)
-    return f"{current.name} (moving {current.id})"
-
-
-def _free_number(graph: _Graph, kind: Kind, name: str) -> int:
-    position = LEVELS[kind].index(name)
-    held = [item.values[position] for item in graph.pairing.holdings.items if item.kind is kind]
-    wanted = [
-        node.step.entity.values[position]
-        for node in graph.nodes
-        if not isinstance(node.step, Delete | Release) and node.step.entity.kind is kind
-    ]
-    numbers = [int(str(value)) for value in (*held, *wanted) if str(value).lstrip("-").isdigit()]
-    return max(numbers, default=0) + 1
 
 
 def _renumbered(nodes: list[Node], order: list[int]) -> list[Node]:

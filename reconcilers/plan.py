@@ -83,6 +83,8 @@ class Delete:
     proof: Proof
     reason: str
     parent: Key | None = None
+    goes_with: Key | None = None
+    """The location without whose going this would stay."""
     action = Action.DELETE
 
 
@@ -92,7 +94,7 @@ class Release:
 
     key: Key
     current: Current
-    reason: str = "came with the product, so it is released and not deleted"
+    reason: str
     parent: Key | None = None
     action = Action.UPDATE
 

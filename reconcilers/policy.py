@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from reconcilers.match import Pairing
 from reconcilers.model import Desired, Key, MappingState
-from reconcilers.order import prerequisites
-from reconcilers.plan import Action, Step, Withheld, key_of, kind_of, name_of, parent_of
+from reconcilers.order import Part, needed_by, prerequisites
+from reconcilers.plan import Action, Delete, Step, Withheld, key_of, kind_of, name_of, parent_of
+from reconcilers.slots import Slot, claimed_by, taken
 
 BY_POLICY, INCOMPLETE, WAITS = "ManagementPolicies", "SourceIncomplete", "WaitsForWithheld"
+TAKEN = "NameTaken"
+"""Its name or number is held by something that stays."""
 
 _NEEDS = {
     Action.CREATE: {"Create"},
@@ -40,19 +43,19 @@ def withhold(
     """The steps that may run, and all that are withheld, with whatever waits for them."""
     result = list(withheld)
     stuck = {item.key for item in result}
+    occupied = taken(steps, pairing)
     reasons = {
         id(step): reason
         for step in steps
-        if (reason := _reason(step, policies, unsettled, stuck)) is not None
+        if (reason := _reason(step, policies, unsettled, stuck, occupied)) is not None
     }
     if reasons:
         reasons = _with_dependants(steps, pairing, reasons)
-    known = {item.key for item in result}
-    for step in steps:
-        if id(step) in reasons and key_of(step) not in known:
-            result.append(
-                Withheld(step.action, kind_of(step), key_of(step), name_of(step), reasons[id(step)])
-            )
+    result += [
+        Withheld(step.action, kind_of(step), key_of(step), name_of(step), reasons[id(step)])
+        for step in steps
+        if id(step) in reasons and key_of(step) not in stuck
+    ]
     return [step for step in steps if id(step) not in reasons], result
 
 
@@ -70,13 +73,17 @@ def unsettled_keys(desired: Desired, pairing: Pairing, mapping: MappingState) ->
     return frozenset(key for entry in missing for key in (entry.key, entry.parent) if key is not None)
 
 
-def _reason(step: Step, policies: Policies, unsettled: frozenset[Key], stuck: set[Key]) -> str | None:
-    if key_of(step) in stuck:
+def _reason(
+    step: Step, policies: Policies, unsettled: frozenset[Key], stuck: set[Key], occupied: set[Slot]
+) -> str | None:
+    if stuck and (key_of(step) in stuck or not stuck.isdisjoint(needed_by(step))):
         return WAITS
     if policies.forbids(step.action):
         return BY_POLICY
     if key_of(step) in unsettled or parent_of(step) in unsettled:
         return INCOMPLETE
+    if occupied and not occupied.isdisjoint(claimed_by(step)):
+        return TAKEN
     return None
 
 
@@ -88,8 +95,14 @@ def _with_dependants(steps: list[Step], pairing: Pairing, reasons: dict[int, str
         for before in node.after:
             followers[before].append(index)
     indexes: dict[int, list[int]] = {}
+    going_with: dict[Key, list[int]] = {}
     for index, node in enumerate(nodes):
         indexes.setdefault(id(node.step), []).append(index)
+        if isinstance(node.step, Delete) and node.step.goes_with is not None:
+            going_with.setdefault(node.step.goes_with, []).append(index)
+    for index, node in enumerate(nodes):
+        if node.part is Part.REMOVE:
+            followers[index] += going_with.get(key_of(node.step), ())
     spread = dict(reasons)
     open_indexes = [index for step in reasons for index in indexes[step]]
     while open_indexes:

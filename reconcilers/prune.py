@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from reconcilers.levels import LEVELS
-from reconcilers.match import Pairing
-from reconcilers.model import KINDS, Current, Desired, Entry, Key, Kind, MappingState, Origin
+from reconcilers.match import Pairing, ours
+from reconcilers.model import KINDS, Current, Desired, Entry, Key, Kind, MappingState, Origin, Skip
 from reconcilers.plan import (
     Adopt,
     Delete,
@@ -42,7 +42,7 @@ class Leaving:
     def watch(self, places: Iterable[Place]) -> None:
         """Find out what in the target refers to these places."""
         self.dependants = {place: [] for place in places}
-        for item in self.pairing.holdings.items:
+        for item in self.pairing.holdings.items if self.dependants else ():
             for place in references(item):
                 if place in self.dependants:
                     self.dependants[place].append(item)
@@ -75,8 +75,28 @@ def prune(
     desired: Desired, pairing: Pairing, mapping: MappingState, steps: list[Step], proof: Proof
 ) -> tuple[list[Step], list[Withheld]]:
     """Deletes for all that is owned, neither desired nor kept; and what must stay as it is not empty."""
+    staying: set[Key] = set()
+    while True:
+        removals, stuck = _prune(desired, pairing, mapping, steps, proof, staying)
+        # What is kept goes only with its whole location, so a location that turns out to stay counts.
+        locations = {key_of(step) for step in stuck if kind_of(step) is Kind.LOCATION}
+        if locations <= staying:
+            return removals, [_not_empty(step) for step in stuck]
+        staying |= locations
+
+
+def _prune(
+    desired: Desired,
+    pairing: Pairing,
+    mapping: MappingState,
+    steps: list[Step],
+    proof: Proof,
+    staying: set[Key],
+) -> tuple[list[Step], list[Step]]:
     replaced = [step for step in steps if isinstance(step, Replace)]
-    gone = list(_gone(desired, mapping, {step.entity.key for step in replaced}))
+    skips = {skip.key: skip for skip in desired.skips}
+    gone = _gone(desired, mapping, skips, {step.entity.key for step in replaced} - staying, staying)
+    owned = [(entry, pairing.current_of[entry.key]) for entry in gone if entry.key in pairing.current_of]
     leaving = Leaving(pairing, {id(step.current) for step in replaced})
     leaving.freed = {
         (id(step.current), place)
@@ -84,42 +104,39 @@ def prune(
         if isinstance(step, Update | Adopt)
         for place in freed_by(step)
     }
-    owned = [(entry, pairing.current_of[entry.key]) for entry in gone if entry.key in pairing.current_of]
     leaving.watch(
         (current.kind, current.id)
         for current in [*(current for _, current in owned), *(step.current for step in replaced)]
+        if current.kind is not Kind.RESOURCE  # nothing refers to these
     )
-    reasons = {skip.key: skip.reason for skip in desired.skips}
-    removals: list[Step] = _released(desired, pairing)
+    removals: list[Step] = []
     stuck: list[Step] = []
     for entry, current in _bottom_up(owned):
-        if id(current) in leaving.gone:
-            continue
-        if current.builtin:
-            removals.append(Release(entry.key, current))
-            continue
-        step = Delete(entry.key, current, proof, reasons.get(entry.key, "gone from the source"), entry.parent)
+        skip = skips.get(entry.key)
+        reason = skip.reason if skip else "gone from the source"
+        goes_with = entry.parent if skip and skip.kept else None
+        step = Delete(entry.key, current, proof, reason, entry.parent, goes_with)
         if _may_go(entry) and not leaving.still_holds(current):
             leaving.gone.add(id(current))
             removals.append(step)
         elif not LEVELS[entry.kind].container:
             stuck.append(step)
     stuck += [step for step in replaced if leaving.still_holds(step.current)]
-    return removals, [_not_empty(step) for step in stuck]
+    return removals, stuck
 
 
-def _gone(desired: Desired, mapping: MappingState, replaced: set[Key]) -> Iterator[Entry]:
+def _gone(
+    desired: Desired, mapping: MappingState, skips: dict[Key, Skip], replaced: set[Key], staying: set[Key]
+) -> Iterator[Entry]:
     """Owned, not desired and not kept. Kept is what is there but not understood, until its location goes."""
-    kept = {skip.key for skip in desired.skips if skip.kept}
+    kept = {key for key, skip in skips.items() if skip.kept}
     for entry in mapping.entries.values():
         if entry.key in desired.entities:
             continue
         above = entry.parent
         if above is not None and above.startswith(LEVELS[Kind.LOCATION].prefix):
-            if above in kept:
-                continue
-            stays = above in desired.entities and above not in replaced
-            if entry.key in kept and stays:
+            stays = above in staying or (above in desired.entities and above not in replaced)
+            if above in kept or (entry.key in kept and stays):
                 continue
         elif entry.key in kept:
             continue
@@ -132,16 +149,22 @@ def _bottom_up(owned: list[tuple[Entry, Current]]) -> Iterator[tuple[Entry, Curr
 
 
 def _may_go(entry: Entry) -> bool:
-    """A container that was there before us is not ours to delete."""
-    return not LEVELS[entry.kind].container or entry.origin is not Origin.ADOPTED
+    """A container that is not known to be made by us is not ours to delete."""
+    return not LEVELS[entry.kind].container or entry.origin is Origin.CREATED
 
 
-def _released(desired: Desired, pairing: Pairing) -> list[Step]:
-    """What came with the product and carries our id, though another entity shall stand for that key."""
+def release(desired: Desired, pairing: Pairing) -> list[Step]:
+    """What came with the product and carries an id of ours, but stands for nothing of ours any more."""
     return [
-        Release(Key(str(item.external_id)), item, reason="its family cannot be changed, so it is released")
+        Release(
+            Key(str(item.external_id)),
+            item,
+            reason="its family cannot be changed, so it is released"
+            if item.external_id in desired.entities
+            else "came with the product, so it is released and not deleted",
+        )
         for item in pairing.unpaired(Kind.WORKSPACE_TYPE)
-        if item.builtin and item.external_id is not None and item.external_id in desired.entities
+        if item.builtin and ours(item)
     ]
 
 

@@ -10,13 +10,13 @@ from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import MEETING, PERSONAL
 from reconcilers.match import Pairing, match
-from reconcilers.model import Current, Desired, Key, Kind, MappingState, Origin
+from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState
 from reconcilers.order import schedule
 from reconcilers.plan import Plan, compare, key_of, sort_key
 from reconcilers.policy import Policies, unsettled_keys, withhold
 from reconcilers.ports import Clock, Demand, DemandOf, Gate, Ports, Writer
 from reconcilers.proof import Gap, Proof, prove
-from reconcilers.prune import prune
+from reconcilers.prune import prune, release
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
 from reconcilers.translate import Defaults, Scope, translate
@@ -61,8 +61,9 @@ def make_plan(
 ) -> tuple[Desired, Plan]:
     """The plan, and the desired state as it fits this target."""
     may_remove = None if mapping.rebuilt else proof
-    desired, adopted = fit(desired, pairing)
+    desired, adopted = fit(desired, pairing, may_remove)
     steps, withheld = compare(desired, pairing, adopted, may_remove)
+    steps += release(desired, pairing)
     if may_remove is not None:
         removals, stuck = prune(desired, pairing, mapping, steps, may_remove)
         steps += removals
@@ -91,13 +92,16 @@ def check_not_empty(observed: Observation, mapping: MappingState, scope: Scope) 
         )
 
 
+EVERYTHING = Demand(floors=True, variants=frozenset({MEETING, PERSONAL}))
+
+
 def demand(desired: Desired, mapping: MappingState) -> DemandOf:
     """What is worth reading below a location: only kinds that are desired there or known to be there.
 
-    Without a usable mapping nothing is known, so everything is read.
+    Everything, where nothing is known or where the location shall go: what hangs below it stops that.
     """
     if mapping.rebuilt:
-        return lambda _: Demand(floors=True, variants=frozenset({MEETING, PERSONAL}))
+        return lambda _: EVERYTHING
     variants: dict[Key, set[str]] = {}
     for entity in desired.entities.values():
         if entity.kind in (Kind.FLOOR, Kind.RESOURCE):
@@ -111,16 +115,25 @@ def demand(desired: Desired, mapping: MappingState) -> DemandOf:
             known[entry.id] = entry.key
 
     def below(location: Current) -> Demand:
-        key = Key(location.external_id) if location.external_id in variants else known.get(location.id)
-        wanted = variants.get(key) if key is not None else None
+        key = known.get(location.id) or Key(str(location.external_id))
+        if key in mapping.entries and _leaves(location, desired.entities.get(key), mapping):
+            return EVERYTHING
+        wanted = variants.get(key)
         return Demand(floors=wanted is not None, variants=frozenset(wanted or ()) - {""})
 
     return below
 
 
+def _leaves(location: Current, entity: Entity | None, mapping: MappingState) -> bool:
+    """Is it gone from the source, or below another region than there?"""
+    region = mapping.entries.get(entity.parent) if entity is not None and entity.parent else None
+    return region is None or region.id != location.parent_id
+
+
 def remember(ledger: Ledger, plan: Plan, gaps: tuple[Gap, ...], clock: Clock) -> None:
     """Bring the mapping in step with what was read, before anything is written."""
     changing = {key_of(step) for step in plan.steps}
-    ledger.remember_unchanged(changing, int(clock.now()), Origin.RECOVERED)
+    withheld = {item.key for item in plan.withheld}
+    ledger.remember_unchanged(changing, withheld, int(clock.now()))
     if not gaps:
         ledger.forget_vanished()

@@ -12,6 +12,7 @@ from reconcilers.levels import LEVELS, country, floor, group, location, region, 
 from reconcilers.levels.location import Place
 from reconcilers.model import Desired, Entity, Key, Kind, Skip
 from reconcilers.source import Building, Center, Floor, Listing, Observation, Record, Space
+from reconcilers.text import clean
 from reconcilers.zones import windows_zone, zone_of_country
 
 T = TypeVar("T", bound=Record)
@@ -112,7 +113,7 @@ def _judge(building: Building, centers: list[Center], scope: Scope, defaults: De
         return "NoReservationCenter"
     code = country.code_of(building.country_code)
     written = building.country_name if code else ""
-    code = code or defaults.country
+    code = code or country.code_of(defaults.country)
     if not code:
         return "NoCountry"
     if scope.countries is not None and code not in scope.countries:
@@ -124,7 +125,7 @@ def _judge(building: Building, centers: list[Center], scope: Scope, defaults: De
 
 
 def _time_zone(centers: list[Center], country_code: str, defaults: Defaults) -> str:
-    told = (windows_zone(center.time_zone) for center in _by_id(centers))
+    told = (windows_zone(clean(center.time_zone)) for center in _by_id(centers))
     return next(filter(None, told), "") or windows_zone(defaults.time_zone) or zone_of_country(country_code)
 
 

@@ -1,7 +1,7 @@
 """Countries and time zones: IANA to Windows by CLDR, and the zone of a country that has just one.
 
-Data, not I/O: the tables come with the packages `tzlocal` (CLDR's windowsZones, aliases included)
-and `tzdata` (zone.tab, iso3166.tab), so every machine answers alike.
+Data, not I/O: the tables come with the packages `tzlocal` (CLDR's windowsZones) and `tzdata` (zone.tab,
+iso3166.tab, the links of tzdata.zi), so every machine answers alike.
 """
 
 from functools import cache
@@ -12,7 +12,8 @@ from tzlocal.windows_tz import tz_win
 
 def windows_zone(iana: str) -> str:
     """The Windows name of an IANA zone by CLDR; empty when CLDR does not know it."""
-    return str(tz_win.get(iana, ""))
+    known = iana if iana in tz_win else _links().get(iana, "")
+    return str(tz_win.get(known, "")) if known else ""  # tzlocal calls the empty name Mexico's
 
 
 def zone_of_country(code: str) -> str:
@@ -42,6 +43,16 @@ def _zones_by_country() -> dict[str, tuple[str, ...]]:
     return zones
 
 
+@cache
+def _links() -> dict[str, str]:
+    """Other names of zones, by alias."""
+    lines = (line.split() for line in _text("tzdata.zi").splitlines() if line.startswith("L "))
+    return {alias: zone for _, zone, alias in lines}
+
+
 def _table(name: str) -> list[list[str]]:
-    text = (resources.files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")
-    return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+    return [line.split("\t") for line in _text(name).splitlines() if line and not line.startswith("#")]
+
+
+def _text(name: str) -> str:
+    return (resources.files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")

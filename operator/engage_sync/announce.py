@@ -33,11 +33,23 @@ def _ran(old: Status, new: Status) -> bool:
     return old.get("lastRun", {}).get("id") != new.get("lastRun", {}).get("id")
 
 
+def starting(summary: str, digest: str) -> list[Announcement]:
+    """What a run says that is about to carry out a plan."""
+    return [_computed(summary, digest), Announcement("SyncStarted", f"carrying out {summary}")]
+
+
 def _planned(old: Status, new: Status) -> Announcement | None:
-    plan = new.get("plan", {})
-    if plan.get("summary", "in sync") == "in sync" or plan.get("digest") == old.get("plan", {}).get("digest"):
+    """A plan that is only looked at; one that is carried out was announced when the run started."""
+    plan, last = new.get("plan", {}), new.get("lastRun", {})
+    if last.get("result") != "Planned" or not _had_steps(new):
         return None
-    return Announcement("PlanComputed", f"{plan['summary']} {plan['digest']}")
+    if plan.get("digest") == old.get("plan", {}).get("digest"):
+        return None
+    return _computed(plan["summary"], plan["digest"])
+
+
+def _computed(summary: str, digest: str) -> Announcement:
+    return Announcement("PlanComputed", f"{summary} {digest}")
 
 
 def _result(old: Status, new: Status) -> Announcement | None:

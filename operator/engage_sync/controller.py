@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engage_sync import conditions, schedule, status
-from engage_sync.announce import Announcement, announcements
+from engage_sync.announce import announcements, starting
 from engage_sync.app import Runner, RunResult
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
@@ -22,7 +22,7 @@ from engage_sync.resource import InvalidSpec, Mode, Spec, Status, parse_spec
 from engage_sync.schedule import Run, Trigger
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
-from reconcilers.errors import Halted
+from reconcilers.errors import Halted, SyncError
 from reconcilers.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -154,8 +154,8 @@ class Controller:
     def _announce_start(self, target: Target, spec: Spec) -> Callable[[Plan], Awaitable[None]]:
         async def announce(plan: Plan) -> None:
             if spec.mode is Mode.APPLY:
-                started = Announcement("SyncStarted", f"carrying out {plan.summary}")
-                await self.targets.announce(target, started)
+                for announcement in starting(plan.summary, plan.digest):
+                    await self.targets.announce(target, announcement)
 
         return announce
 
@@ -198,9 +198,20 @@ async def _finish_or_stop(
             with suppress(asyncio.CancelledError):
                 await job
             return None
-        return job.result()
+        return await _answer(job, watched)
     finally:
         stop.cancel()
+
+
+async def _answer(job: "asyncio.Future[RunResult]", watched: Watched) -> RunResult:
+    """The result; a bug of ours is a failed run, so that the status never says Progressing for ever."""
+    try:
+        return await job
+    except Exception:
+        log.exception("%s: this should not happen, please report it", watched)
+        return RunResult(
+            error=SyncError("the run ended by an error of engage-sync itself; see the operator's log")
+        )
 
 
 async def _sleep(wake: Wake, wait: timedelta) -> None:

@@ -61,6 +61,8 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, targets: S
             targets.saw(dict(body))
             watchlist.of(str(namespace), name, uid).see(dict(body))
 
+    # The same kubeconfig or service account as our own calls; a registry of our own has no login handler.
+    kopf.on.login(registry=registry)(_login)
     kopf.daemon(
         GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE, cancellation_timeout=2.0
     )(follow)
@@ -84,6 +86,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.reconnect_backoff = 1
     settings.background.cancellation_polling = 2
     settings.process.ultimate_exiting_timeout = 60
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_via_client(**kwargs)
 
 
 async def _pass_on(stopped: Stopped, watched: Watched) -> None:

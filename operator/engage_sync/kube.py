@@ -189,7 +189,7 @@ class Kube(Connection):
         while True:
             page = {**(query or {}), "limit": _PAGE, **({"continue": more} if more else {})}
             answer = await self.request("GET", path, query=page, accept=accept)
-            items += answer["items"]
+            items += answer.get("items") or []  # Go writes an empty list as null
             more = answer["metadata"].get("continue", "")
             if not more:
                 return items

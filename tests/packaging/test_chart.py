@@ -7,8 +7,11 @@ process under the roles that are rendered here (`tests/chart_roles.py`).
 import json
 import re
 import secrets
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +108,7 @@ def installed(plane: ControlPlane, release: str) -> Iterator[None]:
     yield
     for found in plane.helm("list", "-n", release, "--short").stdout.split():
         plane.helm("uninstall", found, "-n", release)
-    plane.kubectl("delete", "crd", CRD, "--ignore-not-found")
+    plane.kubectl("delete", "crd", CRD, "--ignore-not-found", "--timeout=30s", check=False)
 
 
 def install(plane: ControlPlane, namespace: str, values: dict[str, Any] | None = None) -> str:
@@ -391,3 +394,42 @@ def test_the_audit_log_tells_what_was_used_and_what_was_refused(
 
     assert audit.used(operator.user) == {"list configmaps"}
     assert audit.refused(operator.user) == {"list secrets"}
+
+
+@contextmanager
+def running(env: dict[str, str], *args: str) -> Iterator[subprocess.Popen[str]]:
+    """`engage-sync` with these arguments; its log goes where pytest shows it."""
+    command = [sys.executable, "-m", "engage_sync", *args]
+    with subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("values", [{"namespaces": ["one"]}, EVERYWHERE], ids=["named", "all"])
+def test_the_operator_needs_every_right_and_no_other(
+    plane: ControlPlane, release: str, audit: AuditLog, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    operator = install_roles(plane, release, values)
+    (container,) = pod_spec(render(plane, release, values | {"extraArgs": ["--allow-insecure-http"]}))[
+        "containers"
+    ]
+    args = [argument.replace("8080", "0") for argument in container["args"]]
+    env = plane.environment(operator.kubeconfig) | {"POD_NAMESPACE": release}
+    sample = str(ROOT / "demo" / "sample.csv")
+
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(running(env, "sandbox", "--load", sample, "--write", str(tmp_path)))
+        assert sandbox.stdout
+        assert sandbox.stdout.readline().startswith("http")  # ready
+        plane.kubectl("apply", "-f", str(ROOT / "crds"))
+        plane.kubectl("apply", "-n", "one", "-f", str(tmp_path))
+        process = stack.enter_context(running(env, *args))
+        plane.kubectl("wait", "-n", "one", "synctarget/acme", "--for=condition=Ready", "--timeout=60s")
+        plane.kubectl("delete", "-n", "one", "synctarget/acme", "--timeout=60s")
+
+    assert process.returncode == 0
+    assert audit.refused(operator.user) == set()
+    assert operator.granted - audit.used(operator.user) == set()

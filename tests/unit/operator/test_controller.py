@@ -77,7 +77,7 @@ async def test_carrying_out_a_plan_is_announced_from_start_to_end() -> None:
     cluster = Cluster(runner=FakeRunner([RunResult(report=in_sync(PLAN))]))
     await cluster.look(cluster.apply(APPLY))
 
-    assert [reason for reason, _ in cluster.kube.events] == ["SyncStarted", "PlanComputed", "SyncSucceeded"]
+    assert [reason for reason, _ in cluster.kube.events] == ["PlanComputed", "SyncStarted", "SyncSucceeded"]
 
 
 async def test_a_token_runs_once_and_is_echoed_with_the_result() -> None:
