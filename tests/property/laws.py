@@ -1,0 +1,55 @@
+"""What the laws share: how to run a history, and what to compare."""
+
+from collections.abc import Iterable
+
+from reconcilers.errors import EmptySource
+from reconcilers.report import Report
+from reconcilers.sync import Settings
+from reconcilers.translate import Defaults, Scope
+from tests.engine import oracle
+from tests.engine.memory_source import MemorySource
+from tests.engine.memory_target import MemoryTarget
+from tests.engine.rig import Rig
+from tests.strategies import Edit
+
+
+def settings_of(rules: oracle.Rules) -> Settings:
+    """The engine's words for the oracle's."""
+    return Settings(
+        scope=Scope(rules.require_center, rules.reservable_only, rules.countries),
+        defaults=Defaults(rules.default_country, rules.default_zone, rules.group_name),
+    )
+
+
+def builtins(target: MemoryTarget) -> dict[str, str]:
+    """The two types that came with the product: label in `state` -> label without an external id."""
+    rows = [row for row in target.tables["workspaceTypes"].values() if row.get("builtin")]
+    return {str(row["ExternalId"] or f"workspaceTypes/{row['id']}"): f"workspaceTypes/{row['id']}" for row in rows}
+
+
+def edit_all(source: MemorySource, edits: Iterable[Edit]) -> None:
+    for edit in edits:
+        edit(source)
+
+
+def sync_or_refuse(rig: Rig) -> Report | None:
+    """A run; None when the source is not believed."""
+    try:
+        return rig.sync()
+    except EmptySource:
+        return None
+
+
+def expected_after(rig: Rig, rules: oracle.Rules, withheld: Iterable[str] = ()) -> oracle.State:
+    """What the oracle says that the target holds after a run that starts now."""
+    before, ours = rig.target.state(), builtins(rig.target)
+    wanted = oracle.translate(rig.source.observe(), rules, before, ours)
+    return oracle.after(wanted, before, ours, withheld)
+
+
+def difference(found: oracle.State, expected: oracle.State) -> dict[str, tuple[object, object]]:
+    """What differs, by external id: a counterexample that fits a screen."""
+    keys = sorted(found.keys() | expected.keys())
+    return {
+        key: (found.get(key), expected.get(key)) for key in keys if found.get(key) != expected.get(key)
+    }
