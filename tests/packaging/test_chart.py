@@ -300,7 +300,7 @@ def test_install_upgrade_uninstall(plane: ControlPlane, release: str) -> None:
 
     notes = install(plane, release)
     assert f"serves the SyncTargets of the namespace {release}." in notes
-    assert "delete the SyncTargets while the operator still runs" in notes
+    assert f"kubectl -n {release} delete synctargets --all" in notes
     assert there("deployment,poddisruptionbudget") == ["deployment.apps/engage-sync"]
 
     install(plane, release, {"replicas": 2})
