@@ -10,7 +10,7 @@ from engage_sync.clients.failures import common_status
 from engage_sync.clients.http import Call, Http
 from engage_sync.clients.secrets import EngageCredentials, Secret
 from engage_sync.clients.timing import Timing
-from reconcilers.errors import CredentialsRejected
+from reconcilers.errors import CredentialsRejected, IncompleteAnswer
 
 RENEW_BEFORE = 300.0
 """Seconds before its end that a token is not used any more; a tenth of its life where that is less."""
@@ -36,17 +36,15 @@ class Tokens:
             CredentialsRejected: Engage does not accept client id and password.
             SyncError: it did not answer as it should.
         """
+        if (token := self._good()) is not None:
+            return token
         async with self._renewing:
-            if self._token is None or self._timing.monotonic() >= self._good_until:
-                await self._renew()
-            assert self._token is not None, "or renewing would have raised"
-            return self._token
+            return self._good() or await self._renew()
 
     async def replace(self, rejected: Secret) -> Secret:
         """A token other than the rejected one; one that came meanwhile will do. Raises as `current`."""
-        async with self._renewing:
-            if self._token is rejected:
-                self._token = None
+        if self._token is rejected:
+            self._token = None
         return await self.current()
 
     @property
@@ -55,7 +53,10 @@ class Tokens:
         known = (self._credentials.client_id, self._credentials.password)
         return known if self._token is None else (*known, self._token)
 
-    async def _renew(self) -> None:
+    def _good(self) -> Secret | None:
+        return self._token if self._timing.monotonic() < self._good_until else None
+
+    async def _renew(self) -> Secret:
         asked = self._timing.monotonic()
         call = Call(
             "POST",
@@ -68,8 +69,9 @@ class Tokens:
             },
         )
         token = await self._http.call(call, self._judge)
-        self._token = Secret(token.access_token)
+        secret = self._token = Secret(token.access_token)
         self._good_until = asked + token.expires_in - min(RENEW_BEFORE, token.expires_in / 10)
+        return secret
 
     def _judge(self, answer: Answer) -> TokenWire:
         common_status(answer)
@@ -86,8 +88,18 @@ class Tokens:
     def _refusal(self, answer: Answer) -> Exception:
         told = vendor_message(answer, self.secrets)
         said = f"{answer.status}: {told}" if told else f"{answer.status}"
-        if answer.status == 401 or (answer.status == 400 and told in _REJECTED):
+        if answer.status == 401 or (answer.status == 400 and _error_code(answer) in _REJECTED):
             return CredentialsRejected(
                 f"Engage does not accept the client id and password, it answered {said}", system="target"
             )
         return answer.nonsense(said)
+
+
+def _error_code(answer: Answer) -> object:
+    """OAuth's word for what was wrong; there may be a sentence for people beside it."""
+    try:
+        body = answer.json()
+    except IncompleteAnswer:
+        return None
+    code = body.get("error") if isinstance(body, dict) else None
+    return code if isinstance(code, str) else None

@@ -179,7 +179,7 @@ class EngageSession:
             SyncError: the status or the envelope says that it was not done, or it is no envelope.
         """
         self._check(answer)
-        return data_of(answer, self._told(answer))
+        return data_of(answer, self._told)
 
     async def _send(self, call: Call, judge: Judge[T], product: str) -> T:
         token = await self._tokens.current()

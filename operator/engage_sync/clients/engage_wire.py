@@ -1,6 +1,6 @@
 """Engage's JSON and how it becomes the engine's: the envelope, items, the token."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -81,12 +81,12 @@ class _Base(_Wire):
     groups: list[_GroupMapping] | None = WireField(None, alias=GROUP_MAPPINGS)
 
 
-def data_of(answer: Answer, told: str) -> Any:
+def data_of(answer: Answer, told: Callable[[Answer], str]) -> Any:
     """The data of an envelope.
 
     Args:
         answer: one whose status says that it was done.
-        told: the vendor's message, for the error.
+        told: finds the vendor's message, for the error.
 
     Raises:
         RefusedError: it says IsError in spite of its status.
@@ -97,7 +97,8 @@ def data_of(answer: Answer, told: str) -> Any:
     except ValidationError:
         raise answer.nonsense("JSON that is not in the usual envelope") from None
     if envelope.failed:
-        raise RefusedError(told or f"Engage says that {answer.what} failed, but not why", system="target")
+        reason = told(answer) or "it does not say why"
+        raise RefusedError(f"Engage refused {answer.what}: {reason}", system="target")
     return envelope.data
 
 

@@ -108,6 +108,12 @@ async def test_a_401_twice_is_a_matter_of_credentials() -> None:
     ("answer", "expected"),
     [
         (httpx.Response(400, json={"error": "invalid_grant"}), CredentialsRejected),
+        (
+            httpx.Response(400, json={"error": "invalid_grant", "error_description": f"no {CANARY}"}),
+            CredentialsRejected,
+        ),
+        (httpx.Response(400, json={"error": {"x": 1}}), IncompleteAnswer),
+        (httpx.Response(400, text="<html>"), IncompleteAnswer),
         (httpx.Response(401, json={"error": "invalid_grant"}), CredentialsRejected),
         (httpx.Response(401), CredentialsRejected),
         (httpx.Response(400, json={"error": "unsupported_grant_type"}), IncompleteAnswer),
