@@ -5,6 +5,7 @@ import pytest
 
 from engage_sync.clients.engage import EngageReader
 from engage_sync.clients.engage_paths import LINKS, ROUTES
+from engage_sync.clients.engage_wire import Asked
 from engage_sync.clients.limits import RateLimit, WeekQuota
 from reconcilers.errors import (
     CredentialsRejected,
@@ -256,3 +257,15 @@ async def test_find_looks_below_one_parent() -> None:
         assert await reader.find(Kind.RESOURCE, "wp:room:1", parent=4, variant=MEETING) == 20
         assert await reader.find(Kind.RESOURCE, "wp:room:2", parent=4, variant=MEETING) is None
         assert await reader.find(Kind.REGION, "wp:city:DE:munich", parent=1) == 2
+
+
+async def test_after_a_429_other_calls_wait_too() -> None:
+    time = FakeTime()
+    busy = httpx.Response(429, headers={"retry-after": "30"})
+    script = hierarchy().on("GET", f"{API}/countries", busy)
+    async with engage(script, time) as session:
+        with pytest.raises(RateLimited):
+            await session.listing(Asked(Kind.COUNTRY))
+        told = time.now
+        await session.listing(Asked(Kind.WORKSPACE_TYPE))
+        assert time.now == told + 30
