@@ -7,27 +7,18 @@ is built for the first time, the command line shows the same tenant meanwhile.
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from tests.controlplane.build import Assets, ensure
 from tests.controlplane.server import ControlPlane
+from tests.e2e.harness import CLI, SAMPLE, SandboxProcess, Tenant, operator, sandbox
 
-HERE = Path(__file__).parent
-SAMPLE = HERE / "sample.csv"
-CLI = (sys.executable, "-m", "engage_sync")
 NAMESPACE = "demo"
-PATIENCE = 120.0
-"""Seconds that anything may take before the demo says that it failed."""
 
 
 def main() -> None:
@@ -37,13 +28,18 @@ def main() -> None:
         assets = assets_while_showing_the_cli(folder)
         title("A real Kubernetes API server, etcd and the garbage collector")
         plane = stack.enter_context(ControlPlane(assets))
-        sandbox = stack.enter_context(running_sandbox(folder / "cluster"))
-        install(plane, folder)
-        stack.enter_context(running_operator(plane))
-        first_sync(plane, sandbox, folder / "cluster")
-        change_and_sync(plane, sandbox)
-        title("kubectl describe synctarget")
-        say(last_lines(kubectl(plane, "describe", "synctarget", "acme"), 40))
+        say(plane.kubectl("version").stdout)
+        box = stack.enter_context(sandbox(folder / "cluster", "--load", SAMPLE))
+        install(plane, box)
+        title(f"engage-sync run -n {NAMESPACE}")
+        stack.enter_context(operator(plane, NAMESPACE, folder / "operator.log"))
+        tenant = Tenant(plane, NAMESPACE)
+        first_sync(tenant, box)
+        change_and_sync(tenant, box)
+        title("What the operator said")
+        say((folder / "operator.log").read_text("utf-8"))
+        title("kubectl describe synctarget (its last 40 lines)")
+        say(last_lines(tenant.kubectl("describe", "synctarget", "acme"), 40))
     title("Done: everything ran on this machine and is gone again")
 
 
@@ -60,12 +56,12 @@ def assets_while_showing_the_cli(folder: Path) -> Assets:
     builder = threading.Thread(target=build, daemon=True)
     builder.start()
     title("Without a cluster: the command line against a made-up Workplace and Engage")
-    with running_sandbox(folder / "cli"):
+    with sandbox(folder / "cli", "--load", SAMPLE) as box:
         files = (
             "-f",
-            folder / "cli/target.yaml",
+            box.folder / "target.yaml",
             "-f",
-            folder / "cli/secrets.yaml",
+            box.folder / "secrets.yaml",
             "--state",
             folder / "state",
         )
@@ -78,126 +74,44 @@ def assets_while_showing_the_cli(folder: Path) -> Assets:
     return built[0]
 
 
-def install(plane: ControlPlane, folder: Path) -> None:
+def install(plane: ControlPlane, box: SandboxProcess) -> None:
     """The CRD, a namespace, the tenant's Secrets."""
     title("kubectl apply: the CRD and the tenant's Secrets")
     crd = subprocess.run([*CLI, "crd"], check=True, capture_output=True, text=True).stdout
     say(plane.kubectl("apply", "-f", "-", input=crd).stdout)
     plane.kubectl("wait", "--for=condition=Established", "crd/synctargets.engage-sync.io", "--timeout=60s")
     say(plane.kubectl("create", "namespace", NAMESPACE).stdout)
-    say(kubectl(plane, "apply", "-f", str(folder / "cluster/secrets.yaml")))
+    say(plane.kubectl("-n", NAMESPACE, "apply", "-f", str(box.folder / "secrets.yaml")).stdout)
 
 
-def first_sync(plane: ControlPlane, sandbox: str, folder: Path) -> None:
+def first_sync(tenant: Tenant, box: SandboxProcess) -> None:
     """Apply the tenant and wait until it is Ready."""
     title("kubectl apply -f target.yaml: the initial synchronisation")
-    say((folder / "target.yaml").read_text("utf-8"))
-    say(kubectl(plane, "apply", "-f", str(folder / "target.yaml")))
-    wait_until("Ready", lambda: condition(plane, "Ready") == ("True", "InSync"))
-    say(kubectl(plane, "get", "synctarget"))
-    say(last_lines(kubectl(plane, "describe", "synctarget", "acme"), 40))
-    say("\n".join(target(plane)["status"]["summary"][1:9]))
-    for row in target(plane)["status"]["kinds"]:
+    say((box.folder / "target.yaml").read_text("utf-8"))
+    say(tenant.kubectl("apply", "-f", str(box.folder / "target.yaml")))
+    tenant.wait_ready()
+    say(tenant.kubectl("get", "synctarget"))
+    status = tenant.status()
+    say("\n" + "\n".join(status["summary"][1:9]))
+    for row in status["kinds"]:
         if not row["inScope"] == row["target"] == row["mapped"]:
             raise SystemExit(f"demo: counts differ: {row}")
 
 
-def change_and_sync(plane: ControlPlane, sandbox: str) -> None:
+def change_and_sync(tenant: Tenant, box: SandboxProcess) -> None:
     """Rename a building in Workplace, ask for a run, show the one write that follows."""
     title("A building is renamed in Workplace, and a run is asked for")
-    buildings = workplace(sandbox, "GET", "/buildings")
-    before = len(writes(sandbox))
-    building = buildings[0]
-    workplace(
-        sandbox, "PUT", f"/buildings/{building['id']}", {"id": building["id"], "name": "Bayou Tower East"}
-    )
-    say(f"Workplace: {building['name']!r} is now 'Bayou Tower East'")
-    kubectl(plane, "annotate", "synctarget", "acme", "engage-sync.io/requested-at=demo")
-    wait_until("the requested run", lambda: target(plane)["status"].get("lastHandledReconcileAt") == "demo")
-    made = [write for write in writes(sandbox)[before:] if write["system"] == "engage"]
+    before = len(box.engage_writes())
+    building = box.workplace("GET", "/buildings")[0]
+    renamed = {"id": building["id"], "name": f"{building['name']} East"}
+    box.workplace("PUT", f"/buildings/{building['id']}", renamed)
+    say(f"Workplace: {building['name']!r} is now {renamed['name']!r}")
+    tenant.request("demo")
+    made = box.engage_writes()[before:]
     for write in made:
         say(f"Engage: {write['method']} {write['path']} {json.dumps(write['body'], ensure_ascii=False)}")
     if len(made) != 1:
         raise SystemExit(f"demo: one write was to be made, not {len(made)}")
-
-
-@contextmanager
-def running_sandbox(folder: Path) -> Iterator[str]:
-    """A sandbox of its own with the sample in it; its URL. Manifests that fit it are in `folder`."""
-    process = subprocess.Popen(
-        [*CLI, "sandbox", "--load", SAMPLE, "--write", folder], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        stop(process)
-
-
-@contextmanager
-def running_operator(plane: ControlPlane) -> Iterator[None]:
-    """The operator, as a process of its own."""
-    title("engage-sync run -n demo")
-    process = subprocess.Popen(
-        [*CLI, "run", "-n", NAMESPACE, "--allow-insecure-http", "--health-port", "0"],
-        env=plane.environment(),
-    )
-    try:
-        yield
-    finally:
-        stop(process)
-
-
-def stop(process: "subprocess.Popen[Any]") -> None:
-    """SIGTERM, and a while to end."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def kubectl(plane: ControlPlane, *arguments: str) -> str:
-    """What kubectl prints in the demo's namespace."""
-    return plane.kubectl("-n", NAMESPACE, *arguments).stdout
-
-
-def target(plane: ControlPlane) -> dict[str, Any]:
-    """The SyncTarget as it is now."""
-    found: dict[str, Any] = json.loads(kubectl(plane, "get", "synctarget", "acme", "-o", "json"))
-    return found
-
-
-def condition(plane: ControlPlane, kind: str) -> tuple[str, str]:
-    """Status and reason of a condition; empty while it is not there."""
-    for found in target(plane).get("status", {}).get("conditions", []):
-        if found["type"] == kind:
-            return found["status"], found["reason"]
-    return "", ""
-
-
-def workplace(sandbox: str, method: str, path: str, body: object = None) -> Any:
-    """One call to Workplace, as a person would make it."""
-    headers = {"x-auth-username": "sandbox-sync", "x-auth-password": "sandbox-workplace-password"}
-    return call(f"{sandbox}/workplace/external/api/rest/v2{path}", method, body, headers)
-
-
-def writes(sandbox: str) -> list[dict[str, Any]]:
-    """All writes that the sandbox has committed, in order."""
-    found: list[dict[str, Any]] = call(f"{sandbox}/_sandbox/requests", "GET", None, {})["writes"]
-    return found
-
-
-def call(url: str, method: str, body: object, headers: dict[str, str]) -> Any:
-    """JSON in, JSON out; only ever to the sandbox on loopback."""
-    request = urllib.request.Request(
-        url,
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", **headers},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
 
 
 def show(*arguments: object, expect: int) -> None:
@@ -207,15 +121,6 @@ def show(*arguments: object, expect: int) -> None:
     say(last_lines(done.stdout, 24))
     if done.returncode != expect:
         raise SystemExit(f"demo: exit code {done.returncode} instead of {expect}: {done.stderr}")
-
-
-def wait_until(what: str, done: Any) -> None:
-    """Poll until something holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"demo: waited {PATIENCE:.0f} s for {what} in vain")
-        time.sleep(0.3)
 
 
 def last_lines(text: str, count: int) -> str:
@@ -235,4 +140,7 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AssertionError as error:
+        sys.exit(f"demo: {error}")

@@ -24,6 +24,8 @@ from tests.controlplane.server import ControlPlane
 CHART = Path(__file__).parents[1] / "charts" / "engage-sync"
 RIGHTS = {"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+
 Manifest = dict[str, Any]
 
 
@@ -113,6 +115,11 @@ class AuditLog:
     def refused(self, user: str) -> set[str]:
         """The rights that a user would have needed."""
         return set(self._rights(user, "forbid"))
+
+    def writes(self, user: str) -> list[str]:
+        """What a user has written, in order; renewals of Leases apart."""
+        done = list(self._rights(user, "allow"))
+        return [each for each in done if each.split()[0] in WRITES and "leases" not in each]
 
     def _rights(self, user: str, decision: str) -> Iterator[str]:
         for line in self._log.read_text().splitlines() if self._log.exists() else ():

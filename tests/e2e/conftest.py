@@ -1,0 +1,46 @@
+"""One audited control plane for all end-to-end tests, and a namespace with the chart's rights for each."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chart_roles import AuditLog, Operator, install_roles
+from tests.controlplane.build import Assets
+from tests.controlplane.server import ControlPlane
+from tests.e2e.harness import Tenant
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> AuditLog:
+    """Who did what on the audited control plane."""
+    return AuditLog(tmp_path_factory.mktemp("audit"))
+
+
+@pytest.fixture(scope="session")
+def plane(control_plane_assets: Assets, audit: AuditLog) -> Iterator[ControlPlane]:
+    """A control plane that knows SyncTargets and keeps an audit log."""
+    with ControlPlane(control_plane_assets, apiserver_flags=audit.flags) as running:
+        running.kubectl("apply", "-f", str(ROOT / "crds" / "synctargets.engage-sync.io.yaml"))
+        running.kubectl(
+            "wait", "--for=condition=Established", "crd/synctargets.engage-sync.io", "--timeout=60s"
+        )
+        yield running
+
+
+@pytest.fixture
+def tenant(plane: ControlPlane) -> Iterator[Tenant]:
+    """A fresh namespace for one tenant."""
+    name = f"e2e-{secrets.token_hex(4)}"
+    plane.kubectl("create", "namespace", name)
+    yield Tenant(plane, name)
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def rights(tenant: Tenant) -> Operator:
+    """The ServiceAccount and roles that the chart renders for the tenant's namespace."""
+    return install_roles(tenant.plane, tenant.namespace)
