@@ -8,7 +8,7 @@ import httpx
 
 from engage_sync.clients.answers import Answer, vendor_message
 from engage_sync.clients.engage_auth import Tokens
-from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, TOKEN
+from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
 from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge
@@ -73,14 +73,9 @@ class EngageSession:
         Raises:
             ConfigError: a subscription key is missing or cannot be sent in a header.
         """
-        if HIERARCHY not in credentials.subscription_keys:
-            raise ConfigError(f"the subscription key {HIERARCHY} is missing", system="target")
         self.timing = timing or Timing()
         self._api = api_url.rstrip("/") + API
-        self._keys = {
-            product: header_value(key, f"subscription key {product}", "target")
-            for product, key in credentials.subscription_keys.items()
-        }
+        self._keys = _keys_in_use(credentials)
         self._key_secrets = tuple(credentials.subscription_keys.values())
         self._limiter = Limiter(rate_limit or RateLimit(), week, self.timing)
         token_url = application_url.rstrip("/") + TOKEN
@@ -222,6 +217,17 @@ class EngageSession:
 
     def _told(self, answer: Answer) -> str:
         return vendor_message(answer, (*self._tokens.secrets, *self._key_secrets))
+
+
+def _keys_in_use(credentials: EngageCredentials) -> dict[str, bytes]:
+    """The subscription keys of the products in the table; others that a Secret may hold are let be."""
+    keys = {}
+    for product in sorted({place.product for place in (*ROUTES.values(), *LINKS.values())}):
+        if product not in credentials.subscription_keys:
+            raise ConfigError(f"the subscription key {product} is missing", system="target")
+        key = credentials.subscription_keys[product]
+        keys[product] = header_value(key, f"subscription key {product}", "target")
+    return keys
 
 
 def _forbidden(answer: Answer, said: str, told: str) -> CredentialsRejected | QuotaExhausted:
