@@ -222,7 +222,8 @@ class EngageSession:
 def _keys_in_use(credentials: EngageCredentials) -> dict[str, bytes]:
     """The subscription keys of the products in the table; others that a Secret may hold are let be."""
     keys = {}
-    for product in sorted({place.product for place in (*ROUTES.values(), *LINKS.values())}):
+    routed = {route.product for route in ROUTES.values()}
+    for product in sorted(routed | {link.product for link in LINKS.values()}):
         if product not in credentials.subscription_keys:
             raise ConfigError(f"the subscription key {product} is missing", system="target")
         key = credentials.subscription_keys[product]
