@@ -104,11 +104,11 @@ def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
 
 def _locations_with_new_resources(entities: dict[Key, Entity], pairing: Pairing) -> set[Key]:
     """A location gets its group before its first resource; later its groups are the target's own."""
+    moving = {e.key for e in entities.values() if e.kind is Kind.LOCATION and _moves(e, pairing)}
     return {
         Key(str(entity.parent))
         for entity in entities.values()
-        if entity.kind is Kind.RESOURCE
-        and (_moves(entity, pairing) or _moves(entities[Key(str(entity.parent))], pairing))
+        if entity.kind is Kind.RESOURCE and (entity.parent in moving or _moves(entity, pairing))
     }
 
 
@@ -118,8 +118,10 @@ def _moves(entity: Entity, pairing: Pairing) -> bool:
     if current is None:
         return True
     level = LEVELS[entity.kind]
-    above = pairing.reference(level.parent, current.parent_id) if level.parent else None
-    return above != entity.parent or level.variant_of(current.values) != level.variant_of(entity.values)
+    held, wanted = current.values, entity.values
+    above = pairing.reference(level.parent, held[1]) if level.parent else None
+    variant = level.index(level.variant) if level.variant else 1
+    return above != wanted[1] or (variant != 1 and held[variant] != wanted[variant])
 
 
 def _present_group(entity: Entity, pairing: Pairing) -> Key | None:

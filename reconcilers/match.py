@@ -61,14 +61,15 @@ def match(holdings: Holdings, mapping: MappingState) -> Pairing:
     by_id: dict[tuple[Kind, str, int], Current] = {}
     for current in sorted(holdings.items, key=attrgetter("id")):
         pairing.by_kind.setdefault(current.kind, []).append(current)
-        level = LEVELS[current.kind]
-        by_id[current.kind, level.variant_of(current.values), current.id] = current
-        if ours(current) and Key(str(current.external_id)) not in pairing.current_of:
-            pairing.pair(Key(str(current.external_id)), current)
+        key = Key(str(current.external_id))
+        if not ours(current):
+            by_id[current.kind, LEVELS[current.kind].variant_of(current.values), current.id] = current
+        elif key not in pairing.current_of:
+            pairing.pair(key, current)
     for entry in mapping.entries.values():
         if entry.key not in pairing.current_of and entry.id is not None:
             found = by_id.get((entry.kind, entry.variant, entry.id))
-            if found is not None and not ours(found):
+            if found is not None:
                 pairing.pair(entry.key, found)
     return pairing
 

@@ -239,7 +239,9 @@ def current_values(current: Current, pairing: Pairing) -> tuple[Value, ...]:
     """The values of a current entity with references as keys, to be compared with an entity's."""
     values = list(current.values)
     for position, kind in _REFERENCES[current.kind]:
-        values[position] = pairing.reference(kind, values[position])
+        id = values[position]
+        # Looked up here first, because it is done for every reference of every entity.
+        values[position] = pairing.keys[kind].get(id) or pairing.reference(kind, id)  # type: ignore[arg-type]
     return tuple(values)
 
 

@@ -25,7 +25,9 @@ floor_names = st.sampled_from(
     ["3", "3rd Floor", "Floor 3", " level  3", "OG 03", "3. OG", "1st Floor", "Floor 1", "2", "G", "Lobby",
      "EG", "B2", "UG 02", "-2", "Basement 1", "Mezzanine", "mezzanine", "Room 3 B", "", "Floor 0", "A"]
 )  # fmt: skip
-cities = st.sampled_from(["Houston", "houston ", "München", "Munchen", "MÜNCHEN", "New  York", "new york", ""])
+cities = st.sampled_from(
+    ["Houston", "houston ", "München", "Munchen", "MÜNCHEN", "New  York", "new york", "", " "]
+)
 codes = st.sampled_from(["US", "us", "DE", "IN", ""])
 zones = st.sampled_from(["America/Chicago", "Europe/Berlin", "Asia/Kolkata", "UTC", "Mars/Olympus", ""])
 groups = st.sampled_from(["We Spaces", "Me Spaces", "we spaces ", "None", ""])

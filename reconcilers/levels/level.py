@@ -1,6 +1,6 @@
 """The table that describes a level; plan, order and apply read it and know no level by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconcilers.model import Key, Kind, Value
 
@@ -41,6 +41,11 @@ class Level:
     """Fields taken from the parent's field of the same name when it is created, then left to the target."""
     variant: str = ""
     """The field that tells in which of several listings of the target the entity is."""
+    _positions: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        positions = {owned.name: position for position, owned in enumerate(self.fields)}
+        object.__setattr__(self, "_positions", positions)
 
     def key(self, source_key: str | int) -> Key:
         """The key of a source record of this level."""
@@ -52,10 +57,7 @@ class Level:
 
     def index(self, name: str) -> int:
         """Where a field's value stands. Raises KeyError for a field that is not ours."""
-        for position, field in enumerate(self.fields):
-            if field.name == name:
-                return position
-        raise KeyError(name)
+        return self._positions[name]
 
     def owned(self, values: tuple[Value, ...]) -> tuple[Value, ...]:
         """The values that stay ours once the entity exists: what a digest is made of."""

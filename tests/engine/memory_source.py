@@ -51,8 +51,7 @@ class MemorySource:
     def observe(self) -> Observation:
         """What a run is told."""
         echoed = {
-            id: replace(building, centers=self._centers_of(id))
-            for id, building in self.buildings.items()
+            id: replace(building, centers=self._centers_of(id)) for id, building in self.buildings.items()
         }
         centers = [
             replace(center, buildings=center.buildings & self.buildings.keys())
@@ -78,4 +77,3 @@ class MemorySource:
             tuple(Unreadable(id, "garbled") for id in shown if (name, id) in self.garbled),
             counted=(len(records), len(records)),
         )
-

@@ -95,6 +95,8 @@ class MemoryTarget:
     refusals: list[str] = field(default_factory=list)
     reads: int = 0
     sent: int = 0
+    refused: set[str] = field(default_factory=set)
+    """External ids of what it will not create, whatever the contract says."""
     fault: Fault = no_fault
     dead: bool = False
 
@@ -179,7 +181,9 @@ class MemoryTarget:
                 return Current(Kind.GROUP, id, external_id, (name, above))
             case "workspaceTypes":
                 values: tuple[Value, ...] = (name, None, row["Family"])
-                return Current(Kind.WORKSPACE_TYPE, id, external_id, values, builtin=row.get("builtin", False))
+                return Current(
+                    Kind.WORKSPACE_TYPE, id, external_id, values, builtin=row.get("builtin", False)
+                )
             case "locations":
                 group = min(row["GroupIds"], default=None)
                 values = tuple(row.get(field, "") for field in _FIELDS["locations"])
@@ -238,8 +242,11 @@ class MemoryTarget:
         table = _table(kind, str(fields.pop("ResourceType", "")))
         if table in ("countries", "workspaceTypes"):
             assert fields.pop("InternalParentId", None) is None
-        _refuse_unless(set(fields) == set(_FIELDS[table]), f"{table} wants other fields than {sorted(fields)}")
+        _refuse_unless(
+            set(fields) == set(_FIELDS[table]), f"{table} wants other fields than {sorted(fields)}"
+        )
         row = {"ExternalId": external_id, **fields, **({"GroupIds": []} if table == "locations" else {})}
+        _refuse_unless(external_id not in self.refused, f"409 {external_id} is refused")
         self._check(table, None, row)
         id = self.insert(table, row)
         self.writes.append(Call("POST", table, external_id, tuple(fields)))
@@ -279,7 +286,9 @@ class MemoryTarget:
         if row is None:
             return id
         _refuse_unless(not row.get("builtin"), "409 the default workspace types stay")
-        _refuse_unless(not self._has_children(table, row), f"409 {table} {row['ResourceName']!r} has children")
+        _refuse_unless(
+            not self._has_children(table, row), f"409 {table} {row['ResourceName']!r} has children"
+        )
         del self.tables[table][id]
         self.writes.append(Call("DELETE", table, row["ExternalId"]))
         return id

@@ -255,7 +255,9 @@ class _Translation:
         free = set()
         for label in self.builtins:
             number = label.removeprefix("wp:type:")
-            if label == number or (label not in kept and self.family.get(int(number)) != self.before[label]["Family"]):
+            if label == number or (
+                label not in kept and self.family.get(int(number)) != self.before[label]["Family"]
+            ):
                 free.add(label)
         return free
 
@@ -346,9 +348,7 @@ def translate(observed: Observation, rules: Rules, before: State, builtins: dict
     return _Translation(observed, rules, before, builtins).run()
 
 
-def after(
-    wanted: Expected, before: State, builtins: dict[str, str], withheld: Iterable[str] = ()
-) -> State:
+def after(wanted: Expected, before: State, builtins: dict[str, str], withheld: Iterable[str] = ()) -> State:
     """What Engage holds after a run that began with `before`; `withheld` stays as it was."""
     held = set(withheld)
     labels = {label: builtins[label] for label in wanted.free} | wanted.adopted

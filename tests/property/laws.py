@@ -24,7 +24,8 @@ def settings_of(rules: oracle.Rules) -> Settings:
 def builtins(target: MemoryTarget) -> dict[str, str]:
     """The two types that came with the product: label in `state` -> label without an external id."""
     rows = [row for row in target.tables["workspaceTypes"].values() if row.get("builtin")]
-    return {str(row["ExternalId"] or f"workspaceTypes/{row['id']}"): f"workspaceTypes/{row['id']}" for row in rows}
+    bare = {row["id"]: f"workspaceTypes/{row['id']}" for row in rows}
+    return {str(row["ExternalId"] or bare[row["id"]]): bare[row["id"]] for row in rows}
 
 
 def edit_all(source: MemorySource, edits: Iterable[Edit]) -> None:
@@ -40,16 +41,14 @@ def sync_or_refuse(rig: Rig) -> Report | None:
         return None
 
 
-def expected_after(rig: Rig, rules: oracle.Rules, withheld: Iterable[str] = ()) -> oracle.State:
+def expected_after(rig: Rig, rules: oracle.Rules | None = None) -> oracle.State:
     """What the oracle says that the target holds after a run that starts now."""
     before, ours = rig.target.state(), builtins(rig.target)
-    wanted = oracle.translate(rig.source.observe(), rules, before, ours)
-    return oracle.after(wanted, before, ours, withheld)
+    wanted = oracle.translate(rig.source.observe(), rules or oracle.Rules(), before, ours)
+    return oracle.after(wanted, before, ours)
 
 
 def difference(found: oracle.State, expected: oracle.State) -> dict[str, tuple[object, object]]:
     """What differs, by external id: a counterexample that fits a screen."""
     keys = sorted(found.keys() | expected.keys())
-    return {
-        key: (found.get(key), expected.get(key)) for key in keys if found.get(key) != expected.get(key)
-    }
+    return {key: (found.get(key), expected.get(key)) for key in keys if found.get(key) != expected.get(key)}

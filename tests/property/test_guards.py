@@ -1,0 +1,215 @@
+"""What may not happen: nothing foreign is touched, nothing goes without proof, nothing against the policy."""
+
+import random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconcilers.errors import EmptySource
+from reconcilers.plan import Delete, Replace
+from reconcilers.policy import Policies
+from reconcilers.sync import Settings
+from tests.engine.memory_source import MemorySource
+from tests.engine.memory_target import Call, MemoryTarget
+from tests.engine.rig import Rig
+from tests.property.laws import difference, edit_all, sync_or_refuse
+from tests.strategies import Edit, Hand, hands, histories, murky_histories, tidy_worlds
+
+BUILTIN = {"workspaceTypes/1", "workspaceTypes/2"}
+LISTINGS = ("buildings", "floors", "spaces", "types", "centers")
+
+
+@given(tidy_worlds(), murky_histories, st.randoms(use_true_random=False))
+def test_the_order_of_records_changes_nothing(
+    source: MemorySource, history: list[list[Edit]], random: random.Random
+) -> None:
+    rig = Rig(source)
+    for edits in [[], *history]:
+        edit_all(source, edits)
+        if not source.buildings or not source.centers:
+            return
+        plan = rig.plan()
+        source.order = lambda items: random.sample(list(items), len(items))
+        shuffled = rig.plan()
+
+        assert (shuffled.digest, shuffled.withheld) == (plan.digest, plan.withheld)
+        rig.sync()
+
+
+def add_foreigners(target: MemoryTarget) -> None:
+    """Hand-made entities at every level, with and without an external id of their own."""
+    country = target.insert(
+        "countries", {"ResourceName": "Narnia", "CountryCode": "NA", "ExternalId": "hr:1"}
+    )
+    region = target.insert("regions", {"ResourceName": "Cair", "InternalParentId": country})
+    group = target.insert("groups", {"ResourceName": "Kings", "InternalParentId": country})
+    lobby = {"ResourceName": "Lobby", "InternalParentId": region, "GroupIds": [group], "ExternalId": "hr:9"}
+    location = target.insert("locations", lobby)
+    floor = {"ResourceName": "0", "InternalParentId": location, "FloorNumber": "0"}
+    target.insert("floors", floor)
+    kind = target.insert("workspaceTypes", {"ResourceName": "Throne", "Family": "Hourly"})
+    target.insert("rooms", space_in(location, group, kind, "0", "Hall"))
+
+
+def space_in(location: int, group: int, kind: int, floor: str, name: str) -> dict[str, Any]:
+    return {
+        "ResourceName": name, "LocationId": location, "FloorNumber": floor, "GroupId": group,
+        "WorkspaceTypeId": kind, "MaxCapacity": 3,
+    }  # fmt: skip
+
+
+def settle_in(target: MemoryTarget, pick: int) -> None:
+    """Hand-made floors, groups and rooms below what is ours, under names that ours want too."""
+    locations = list(target.tables["locations"].values())
+    if not locations:
+        return
+    location = locations[pick % len(locations)]
+    country = target.tables["regions"][location["InternalParentId"]]["InternalParentId"]
+    group = target.insert("groups", {"ResourceName": f"Team {pick}", "InternalParentId": country})
+    location["GroupIds"].append(group)
+    number = str(40 + pick)
+    floor = {"ResourceName": f"Roof {pick}", "InternalParentId": location["id"], "FloorNumber": number}
+    target.insert("floors", floor)
+    names = {row["ResourceName"].casefold() for row in target.tables["rooms"].values()}
+    names |= {row["ResourceName"].casefold() for row in target.tables["desks"].values()}
+    name = "B" if "b" not in names else f"Nest {pick}"
+    target.insert("rooms", space_in(location["id"], group, 1, number, name))
+
+
+def foreign_rows(target: MemoryTarget) -> dict[tuple[str, int], dict[str, Any]]:
+    return {
+        (table, row["id"]): dict(row)
+        for table, row in target.rows()
+        if not str(row["ExternalId"]).startswith("wp:") and not row.get("builtin")
+    }
+
+
+@given(tidy_worlds(), murky_histories, st.integers(0, 5))
+def test_what_is_not_ours_is_never_touched(
+    source: MemorySource, history: list[list[Edit]], pick: int
+) -> None:
+    rig = Rig(source)
+    add_foreigners(rig.target)
+    rig.sync()
+    settle_in(rig.target, pick)
+    theirs = foreign_rows(rig.target)
+
+    for edits in history:
+        edit_all(source, edits)
+        sync_or_refuse(rig)
+
+        assert foreign_rows(rig.target) == theirs
+        assert rig.target.refusals == []
+
+
+@given(tidy_worlds(), st.lists(hands, min_size=1, max_size=4))
+def test_what_hands_did_to_ours_is_healed(source: MemorySource, meddling: list[Hand]) -> None:
+    rig = Rig(source)
+    rig.sync()
+    aim = rig.target.state()
+
+    for hand in meddling:
+        hand(rig.target)
+    rig.sync()
+
+    assert difference(rig.target.state(), aim) == {}
+    assert rig.target.refusals == []
+    assert rig.plan().steps == ()
+
+
+@given(tidy_worlds(), histories, st.sampled_from(LISTINGS), st.integers(1, 9))
+def test_an_incomplete_source_deletes_and_replaces_nothing_and_the_next_run_recovers(
+    source: MemorySource, history: list[list[Edit]], listing: str, lost: int
+) -> None:
+    rig, other = Rig(source), Rig(source)
+    rig.sync()
+    other.sync()
+    for edits in history:
+        edit_all(source, edits)
+        records = sorted(getattr(source, listing))
+        if not source.buildings or not source.centers or not records:
+            return
+        source.hidden = {(listing, records[lost % len(records)])}
+        before = set(rig.target.state())
+
+        report = sync_or_refuse(rig)
+
+        assert rig.target.refusals == []
+        if report is not None and report.gaps:
+            assert not any(isinstance(step, Delete | Replace) for step in report.plan.steps)
+            assert before - BUILTIN <= set(rig.target.state())
+        else:
+            # A center that names no building is missed by nobody.
+            assert report is None or (
+                listing == "centers"
+                and not source.centers[records[lost % len(records)]].buildings & source.buildings.keys()
+            )
+
+        source.hidden = set()
+        rig.sync()
+        other.sync()
+        assert set(rig.target.state()) == set(other.target.state()) or rig.plan().withheld
+
+
+@given(tidy_worlds(), histories.map(lambda history: history[0]), st.booleans())
+def test_a_lost_mapping_is_rebuilt_without_duplicates_and_that_run_deletes_nothing(
+    source: MemorySource, changes: list[Edit], killed: bool
+) -> None:
+    rig = Rig(source)
+    if killed:
+        rig.killed_at(5, "after")
+    else:
+        rig.sync()
+    rig.store.entries = None
+    before = set(rig.target.state())
+    edit_all(source, changes)
+
+    report = rig.sync()
+
+    assert not any(isinstance(step, Delete | Replace) for step in report.plan.steps)
+    assert before - BUILTIN <= set(rig.target.state())
+    assert rig.target.refusals == []
+    ours = [row["ExternalId"] for _, row in rig.target.rows() if row["ExternalId"]]
+    assert len(ours) == len(set(ours))
+    entries = (rig.store.entries or {}).values()
+    assert {str(entry.key) for entry in entries if entry.id is not None} == set(ours)
+
+
+@given(tidy_worlds(), murky_histories, st.sets(st.sampled_from(["Create", "Update", "Delete"])))
+def test_management_policies_are_kept(
+    source: MemorySource, history: list[list[Edit]], allowed: set[str]
+) -> None:
+    rig = Rig(source)
+    rig.sync()
+    rig.settings = Settings(policies=Policies(frozenset({"Observe", *allowed})))
+    for edits in history:
+        edit_all(source, edits)
+        before = len(rig.target.writes)
+        sync_or_refuse(rig)
+
+        verbs = {policy_of(call) for call in rig.target.writes[before:]}
+        assert verbs <= allowed
+        assert rig.target.refusals == []
+
+
+def policy_of(call: Call) -> str:
+    if call.table == "locations/groups":
+        return "Update"
+    return {"POST": "Create", "PUT": "Update", "DELETE": "Delete"}[call.verb]
+
+
+@given(tidy_worlds(), st.sampled_from(["buildings", "centers"]))
+def test_an_empty_source_is_not_believed(source: MemorySource, listing: str) -> None:
+    rig = Rig(source)
+    rig.sync()
+    known = any(str(key).startswith("wp:building:") for key in rig.store.entries or {})
+    before, sent = rig.target.state(), rig.target.sent
+    getattr(source, listing).clear()
+
+    try:
+        rig.sync()
+        assert not known
+    except EmptySource:
+        assert known
+        assert (rig.target.state(), rig.target.sent) == (before, sent)
