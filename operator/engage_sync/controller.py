@@ -14,11 +14,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engage_sync import conditions, schedule, status
-from engage_sync.announce import announcements, starting
+from engage_sync.announce import Announcement, announcements, starting
 from engage_sync.app import Runner, RunResult
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
-from engage_sync.resource import InvalidSpec, Mode, Spec, Status, parse_spec
+from engage_sync.resource import (
+    REQUESTED_AT,
+    REQUESTED_AT_MAX,
+    InvalidSpec,
+    Mode,
+    Spec,
+    Status,
+    parse_spec,
+)
 from engage_sync.schedule import Run, Trigger
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
@@ -87,6 +95,7 @@ class Controller:
         if older is not None:
             await self._refuse(target, Stall.TARGET_IN_USE, _in_use(older))
             return IN_USE_AGAIN
+        await self._warn_of_token(watched, target)
         token = schedule.requested(target.annotations)
         due = schedule.decide(target.status, target.generation, token, self.now())
         if not isinstance(due, Run):
@@ -108,8 +117,9 @@ class Controller:
         watched.writing = False
         if conditions.get(target.status.get("conditions", []), conditions.Type.STALLED) is None:
             # A target that is stalled keeps saying why until the cause is seen gone.
-            await self._write(
-                target, lambda old: status.started(old, trigger, began, target.generation), announce=False
+            generation = target.generation
+            target = await self._write(
+                target, lambda old: status.started(old, trigger, began, generation), announce=False
             )
 
         def gate() -> None:
@@ -159,6 +169,13 @@ class Controller:
 
         return announce
 
+    async def _warn_of_token(self, watched: Watched, target: Target) -> None:
+        token = schedule.unusable_token(target.annotations)
+        if token is not None and token != watched.warned_of:
+            message = f"{REQUESTED_AT} is ignored: a token may have at most {REQUESTED_AT_MAX} characters"
+            await self.targets.announce(target, Announcement("RequestIgnored", message, warning=True))
+        watched.warned_of = token
+
     async def _refuse(self, target: Target, reason: Stall, message: str) -> None:
         await self._write(
             target, lambda old: status.refused(old, reason, message, self.now(), target.generation)
@@ -175,12 +192,16 @@ class Controller:
 
     async def _write(
         self, target: Target, change: Callable[[Status], Status], *, announce: bool = True
-    ) -> None:
+    ) -> Target:
         """Write the status if it changes; a target that is gone or born again is left alone."""
         changed = await self.targets.update_status(target, change)
-        if changed is not None and announce:
-            for announcement in announcements(*changed):
-                await self.targets.announce(target, announcement)
+        if changed is None:
+            return target
+        old, written = changed
+        if announce:
+            for announcement in announcements(old, written.status):
+                await self.targets.announce(written, announcement)
+        return written
 
 
 async def _finish_or_stop(

@@ -62,6 +62,12 @@ def requested(annotations: Mapping[str, str]) -> str | None:
     return token if token and len(token) <= REQUESTED_AT_MAX else None
 
 
+def unusable_token(annotations: Mapping[str, str]) -> str | None:
+    """A token that is too long to be echoed, so that nobody could tell when it was handled."""
+    token = annotations.get(REQUESTED_AT)
+    return token if token and len(token) > REQUESTED_AT_MAX else None
+
+
 def paused(annotations: Mapping[str, str]) -> bool:
     """Is the target paused by annotation?"""
     return annotations.get(PAUSED) == "true"

@@ -80,7 +80,7 @@ def finished(
         ),
     )
     if run.report is not None:
-        new.update(_from_report(run.report))
+        new.update(_from_report(run.report, old.get("failures", [])))
     if run.mapping is not None:
         new["mapping"] = run.mapping
     if run.quota is not None:
@@ -181,8 +181,8 @@ def _health(marked: list[Condition], run: RunFacts) -> list[Condition]:
     return marked
 
 
-def _from_report(report: Report) -> Status:
-    failures = _failures(report)
+def _from_report(report: Report, before: Sequence[Failure]) -> Status:
+    failures = _failures(report, before)
     skips = [
         Skip(kind=kind.value, reason=reason, count=count) for (kind, reason), count in report.skips.items()
     ]
@@ -210,8 +210,9 @@ def _kind_row(row: KindRow) -> KindStatus:
     )
 
 
-def _failures(report: Report) -> list[Failure]:
+def _failures(report: Report, before: Sequence[Failure]) -> list[Failure]:
     outcomes = report.applied.outcomes if report.applied else []
+    attempts = {(each["kind"], each["sourceKey"]): each.get("attempts", 1) for each in before}
     return [
         Failure(
             kind=outcome.kind.value,
@@ -220,7 +221,7 @@ def _failures(report: Report) -> list[Failure]:
             action=outcome.action.value,
             reason=outcome.reason,
             message=outcome.message,
-            attempts=1,
+            attempts=1 + attempts.get((outcome.kind.value, LEVELS[outcome.kind].source_key(outcome.key)), 0),
         )
         for outcome in sorted(outcomes, key=lambda outcome: outcome.status)
         if outcome.status is not StepStatus.DONE

@@ -79,6 +79,8 @@ class Watched:
     gone: bool = False
     writing: bool = False
     """Has the run that is under way begun to write?"""
+    warned_of: str | None = None
+    """The token that was already said to be too long."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -153,8 +155,10 @@ class SyncTargets:
 
     async def update_status(
         self, target: Target, change: Callable[[Status], Status]
-    ) -> tuple[Status, Status] | None:
-        """Write the changed status, guarded by uid and resourceVersion; (old, new), or None if nothing was.
+    ) -> tuple[Status, Target] | None:
+        """Write the changed status, guarded by uid and resourceVersion.
+
+        The former status and the target as it is then; None if nothing was written.
 
         Raises KubeError when the API server cannot be reached.
         """
@@ -174,7 +178,7 @@ class SyncTargets:
                     return None
                 body = dict(fresh.body)
             else:
-                return old, cast(Status, written.get("status") or {})
+                return old, Target(written)
         raise KubeError(f"the status of {target} could not be written: others write it all the time")
 
     async def announce(self, target: Target, announcement: Announcement) -> None:

@@ -29,6 +29,7 @@ class FakeKube:
     objects: dict[str, Json] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
     writes: int = 0
+    conflicts: int = 0
     before_write: Callable[[], None] = lambda: None
 
     def apply(self, body: Json, created: str = "2026-11-22T11:00:00Z") -> Json:
@@ -57,6 +58,7 @@ class FakeKube:
             raise NotFound("not found")
         same = all(current["metadata"][k] == body["metadata"][k] for k in ("uid", "resourceVersion"))
         if not same:
+            self.conflicts += 1
             raise Conflict("the object has been modified")
         assert_sound(
             body["status"], generation=current["metadata"]["generation"], before=current.get("status")

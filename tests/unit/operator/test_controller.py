@@ -51,12 +51,12 @@ async def test_a_run_that_finds_nothing_to_do_writes_the_status_twice_and_no_eve
     cluster = Cluster()
     acme = cluster.apply(APPLY)
     await cluster.look(acme)
-    cluster.kube.writes, cluster.kube.events = 0, []
+    cluster.kube.writes, cluster.kube.conflicts, cluster.kube.events = 0, 0, []
 
     cluster.now += timedelta(hours=40)
     await cluster.look(acme)
 
-    assert (cluster.kube.writes, cluster.kube.events) == (2, [])
+    assert (cluster.kube.writes, cluster.kube.conflicts, cluster.kube.events) == (2, 0, [])
     assert cluster.status()["lastRun"]["trigger"] == "Schedule"
 
 
@@ -90,6 +90,17 @@ async def test_a_token_runs_once_and_is_echoed_with_the_result() -> None:
 
     assert len(cluster.runner.runs) == 2
     assert cluster.status()["lastHandledReconcileAt"] == "please"
+
+
+async def test_a_token_that_is_too_long_is_warned_of_once_and_ignored() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    cluster.annotate(acme, requested_at="x" * 129)
+
+    await cluster.look(acme, times=3)
+
+    assert [reason for reason, _ in cluster.kube.events].count("RequestIgnored") == 1
+    assert len(cluster.runner.runs) == 1
 
 
 @pytest.mark.parametrize("how", ["suspend", "pause"])

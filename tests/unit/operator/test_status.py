@@ -1,0 +1,74 @@
+"""What a run leaves in the status; that it is sound is checked wherever a status is written."""
+
+from datetime import UTC, datetime
+
+from engage_sync import status
+from engage_sync.crd import fit_status
+from engage_sync.resource import Status
+from engage_sync.schedule import Trigger
+from engage_sync.status import RunFacts
+from reconcilers.apply import Applied, Outcome
+from reconcilers.apply import Status as StepStatus
+from reconcilers.model import KINDS, Key, Kind
+from reconcilers.plan import Action, Plan
+from reconcilers.proof import Gap
+from reconcilers.report import KindRow, Report
+from tests.condition_rules import assert_sound
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def report(failed: int = 0, gaps: tuple[Gap, ...] = ()) -> Report:
+    outcomes = [
+        Outcome(Kind.RESOURCE, Key(f"wp:room:{i}"), "R" * 500, Action.CREATE, StepStatus.FAILED, "Refused", "no " * 500)
+        for i in range(failed)
+    ]  # fmt: skip
+    rows = tuple(KindRow(kind, failed=failed if kind is Kind.RESOURCE else 0) for kind in KINDS)
+    return Report(plan=Plan(), applied=Applied(outcomes), kinds=rows, gaps=gaps)
+
+
+def after(run: Report, old: Status | None = None) -> Status:
+    facts = RunFacts("id", Trigger.SCHEDULE, "Apply", 1, NOW, NOW, report=run)
+    new = fit_status(status.finished(old or {}, facts, lambda _: NOW, lambda _: "again soon"))
+    assert_sound(new, generation=1)
+    return new
+
+
+def test_twenty_failures_are_told_and_the_rest_counted() -> None:
+    found = after(report(failed=33))
+
+    assert (len(found["failures"]), found["failuresTruncated"]) == (20, 13)
+    assert "33 of 33 steps" in found["summary"][0]
+    assert found["lastRun"]["result"] == "PartiallyFailed"
+
+
+def test_a_failure_that_comes_again_counts_its_attempts() -> None:
+    first = after(report(failed=1))
+    second = after(report(failed=1), first)
+
+    assert [each["failures"][0]["attempts"] for each in (first, second)] == [1, 2]
+
+
+def test_an_incomplete_source_is_said_and_tried_again() -> None:
+    found = after(report(gaps=(Gap("floors", "3 records were listed, but the source counts 5"),)))
+    conditions = {each["type"]: each for each in found["conditions"]}
+
+    assert conditions["SourceHealthy"]["reason"] == "Incomplete"
+    assert "counts 5" in conditions["SourceHealthy"]["message"]
+    assert conditions["Reconciling"]["reason"] == "ProgressingWithRetry"
+
+
+def test_five_runs_are_remembered_newest_first() -> None:
+    found: Status = {}
+    for _ in range(7):
+        found = after(report(), found)
+
+    assert len(found["history"]) == 5
+    assert found["lastSuccessfulSyncTime"] == "2026-11-22T12:00:00Z"
+
+
+def test_the_summary_is_a_table_of_all_kinds() -> None:
+    lines = after(report())["summary"]
+
+    assert [line.split()[0] for line in lines[2:9]] == [kind.value for kind in KINDS]
+    assert all(len(line) <= 128 for line in lines)
