@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from reconcilers.levels import LEVELS, group, location, workspace_type
 from reconcilers.match import Pairing, foreign, ours
-from reconcilers.model import Current, Desired, Entity, Key, Kind
+from reconcilers.model import Current, Desired, Entity, Key, Kind, Value
 from reconcilers.proof import Proof
 from reconcilers.text import Names, fold
 
@@ -93,22 +93,32 @@ def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
         group_of_country[entity.key] = default if found is None else _group_key(pairing, found)
         if found is not None and default not in pairing.current_of:
             del entities[default]
-    in_use = _locations_with_new_resources(entities, pairing)
+    without: list[Entity] = []
     for entity in [e for e in entities.values() if e.kind is Kind.LOCATION]:
         present = _present_group(entity, pairing)
-        if present is not None or entity.key in in_use:
+        if present is None:
+            without.append(entity)
+        else:
+            entities[entity.key] = location.with_group(entity, present)
+    in_use = _with_new_resources({entity.key for entity in without}, entities, pairing)
+    for entity in without:
+        if entity.key in in_use:
             region = entities[Key(str(entity.parent))]
-            chosen = present or group_of_country[Key(str(region.parent))]
+            chosen = group_of_country[Key(str(region.parent))]
             entities[entity.key] = location.with_group(entity, chosen)
 
 
-def _locations_with_new_resources(entities: dict[Key, Entity], pairing: Pairing) -> set[Key]:
+def _with_new_resources(
+    locations: set[Key], entities: dict[Key, Entity], pairing: Pairing
+) -> set[Value]:
     """A location gets its group before its first resource; later its groups are the target's own."""
-    moving = {e.key for e in entities.values() if e.kind is Kind.LOCATION and _moves(e, pairing)}
+    moving = {key for key in locations if _moves(entities[key], pairing)}
     return {
-        Key(str(entity.parent))
+        entity.values[1]
         for entity in entities.values()
-        if entity.kind is Kind.RESOURCE and (entity.parent in moving or _moves(entity, pairing))
+        if entity.kind is Kind.RESOURCE
+        and entity.values[1] in locations
+        and (entity.values[1] in moving or _moves(entity, pairing))
     }
 
 

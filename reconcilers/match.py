@@ -58,17 +58,19 @@ def foreign(internal_id: Value) -> Key:
 def match(holdings: Holdings, mapping: MappingState) -> Pairing:
     """Pair what the target holds with keys. The external id is the truth; the mapping fills in for it."""
     pairing = Pairing(holdings)
-    by_id: dict[tuple[Kind, str, int], Current] = {}
     for current in sorted(holdings.items, key=attrgetter("id")):
         pairing.by_kind.setdefault(current.kind, []).append(current)
-        key = Key(str(current.external_id))
-        if not ours(current):
-            by_id[current.kind, LEVELS[current.kind].variant_of(current.values), current.id] = current
-        elif key not in pairing.current_of:
-            pairing.pair(key, current)
-    for entry in mapping.entries.values():
-        if entry.key not in pairing.current_of and entry.id is not None:
-            found = by_id.get((entry.kind, entry.variant, entry.id))
+        if ours(current) and current.external_id not in pairing.current_of:
+            pairing.pair(Key(str(current.external_id)), current)
+    lost = [entry for entry in mapping.entries.values() if entry.key not in pairing.current_of]
+    if lost:
+        by_id = {
+            (item.kind, LEVELS[item.kind].variant_of(item.values), item.id): item
+            for item in holdings.items
+            if not ours(item)
+        }
+        for entry in lost:
+            found = by_id.get((entry.kind, entry.variant, entry.id or 0))
             if found is not None:
                 pairing.pair(entry.key, found)
     return pairing

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconcilers.diff import FieldChange, field_changes
 from reconcilers.levels import LEVELS
-from reconcilers.match import Pairing
+from reconcilers.match import Pairing, foreign
 from reconcilers.model import RANK, Current, Desired, Entity, Key, Kind, Value
 from reconcilers.proof import Proof
 
@@ -210,13 +210,14 @@ def compare(
     """Steps for everything that is desired, and the replacements that nobody could prove."""
     steps: list[Step] = []
     unproven: list[Withheld] = []
-    replaced: set[Key] = set()
+    replaced: set[Value] = set()
+    references = _references(pairing)
     for entity in desired.entities.values():
         current = pairing.current_of.get(entity.key)
         if current is None:
             steps.append(Create(entity))
             continue
-        old = current_values(current, pairing)
+        old = _as_desired(current, references)
         below = entity.values[1] in replaced
         if old == entity.values and current.external_id == entity.key and not below:
             continue
@@ -235,20 +236,25 @@ def compare(
     return steps, unproven
 
 
-def current_values(current: Current, pairing: Pairing) -> tuple[Value, ...]:
+_References = dict[Kind, list[tuple[int, dict[int, Key]]]]
+
+
+def _references(pairing: Pairing) -> _References:
+    """By kind: where the values of a current entity are references, and the keys they stand for."""
+    return {
+        kind: [(place, pairing.keys[field.ref]) for place, field in enumerate(level.fields) if field.ref]
+        for kind, level in LEVELS.items()
+    }
+
+
+def _as_desired(current: Current, references: _References) -> tuple[Value, ...]:
     """The values of a current entity with references as keys, to be compared with an entity's."""
     values = list(current.values)
-    for position, kind in _REFERENCES[current.kind]:
-        id = values[position]
-        # Looked up here first, because it is done for every reference of every entity.
-        values[position] = pairing.keys[kind].get(id) or pairing.reference(kind, id)  # type: ignore[arg-type]
+    for place, keys in references[current.kind]:
+        internal_id = values[place]
+        if internal_id is not None:
+            values[place] = keys.get(internal_id) or foreign(internal_id)  # type: ignore[arg-type]
     return tuple(values)
-
-
-_REFERENCES = {
-    kind: [(position, field.ref) for position, field in enumerate(level.fields) if field.ref is not None]
-    for kind, level in LEVELS.items()
-}
 
 
 def _changes(entity: Entity, current: Current, old: tuple[Value, ...]) -> tuple[FieldChange, ...]:

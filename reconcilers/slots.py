@@ -3,7 +3,7 @@
 Pure lookup; what waits for whom because of it is decided in order.py, what may not run in policy.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -52,28 +52,21 @@ def held_slots(current: Current, pairing: Pairing, changed: set[str] | None) -> 
         yield current.kind, None, EXTERNAL_ID, current.external_id
 
 
-def taken(steps: Iterable[Step], pairing: Pairing) -> set[Slot]:
+def taken(steps: list[Step], pairing: Pairing) -> set[Slot]:
     """Wanted slots whose holder has no step that would let go of them."""
-    steps = list(steps)
     claims = {slot for step in steps for slot in claimed_by(step)}
-    if not claims:
-        return set()
-    released = {slot for step in steps for slot in released_by(step, pairing)}
-    parents = {(kind, above) for kind, above, name, _ in claims if name != EXTERNAL_ID}
-    open_claims = claims - released
-    return {
-        slot
-        for kind in {kind for kind, _ in parents}
-        for item in pairing.of(kind)
-        if (kind, _parent_key(item, pairing)) in parents
-        for slot in held_slots(item, pairing, None)
-        if slot in open_claims
-    }
-
-
-def _parent_key(current: Current, pairing: Pairing) -> Value:
-    parent = LEVELS[current.kind].parent
-    return None if parent is None else pairing.reference(parent, current.values[1])
+    claims.difference_update(slot for step in steps for slot in released_by(step, pairing))
+    values: dict[tuple[Kind, str], set[Value]] = {}
+    for kind, _, name, value in claims:
+        values.setdefault((kind, name), set()).add(value)
+    found: set[Slot] = set()
+    for (kind, name), wanted in values.items():
+        if name != EXTERNAL_ID:  # who holds one of ours is what the step is about
+            place = LEVELS[kind].index(name)
+            for item in pairing.of(kind):
+                if _folded(item.values[place]) in wanted:
+                    found.update(held_slots(item, pairing, {name}))
+    return found & claims
 
 
 @dataclass(slots=True)

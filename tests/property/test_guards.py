@@ -172,8 +172,9 @@ def test_a_lost_mapping_is_rebuilt_without_duplicates_and_that_run_deletes_nothi
     assert rig.target.refusals == []
     ours = [row["ExternalId"] for _, row in rig.target.rows() if row["ExternalId"]]
     assert len(ours) == len(set(ours))
-    entries = (rig.store.entries or {}).values()
-    assert {str(entry.key) for entry in entries if entry.id is not None} == set(ours)
+    entries = rig.store.entries
+    assert entries is not None
+    assert {str(entry.key) for entry in entries.values() if entry.id is not None} == set(ours)
 
 
 @given(tidy_worlds(), murky_histories, st.sets(st.sampled_from(["Create", "Update", "Delete"])))
