@@ -26,6 +26,7 @@ from engage_sync.store.configmap import ConfigMapStore
 from engage_sync.store.file import FileStore
 from engage_sync.store.index import Identity
 from engage_sync.targets import Target
+from engage_sync.trust import A_PERSON, Trust, check_hosts
 from reconcilers.errors import ConfigError, SyncError, TransientError
 from reconcilers.events import Event, Planned
 from reconcilers.plan import Plan
@@ -82,8 +83,9 @@ class Runner(Protocol):
 class ClusterRunner:
     """Runs targets with Secrets and mapping of their own namespace in the cluster."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, trust: Trust) -> None:
         self._kube = kube
+        self._trust = trust
 
     async def run(
         self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]]
@@ -99,6 +101,7 @@ class ClusterRunner:
             apply=spec.mode is Mode.APPLY,
             gate=gate,
             observer=listener,
+            trust=self._trust,
             quota=target.status.get("quota"),
         )
         await listener.settled()
@@ -111,7 +114,9 @@ async def one_run(manifests: Manifests, state: Path, *, apply: bool, observer: O
     spec, owner = manifests.spec, f"{manifests.namespace}/{manifests.name}"
     identity = Identity(owner, spec.source.base_url, spec.target.api_url)
     with FileStore(state, identity) as store:
-        return await run_once(spec, manifests, store, apply=apply, gate=lambda: None, observer=observer)
+        return await run_once(
+            spec, manifests, store, apply=apply, gate=lambda: None, observer=observer, trust=A_PERSON
+        )
 
 
 async def run_once(
@@ -122,13 +127,19 @@ async def run_once(
     apply: bool,
     gate: Gate,
     observer: Observer,
+    trust: Trust,
     quota: Quota | None = None,
 ) -> RunResult:
-    """One run: credentials, clients, engine. Without `apply` nothing can be written."""
+    """One run: credentials, clients, engine. Without `apply` nothing can be written.
+
+    Nothing is read or sent where the spec names a host that is not trusted.
+    """
     result = RunResult()
     try:
+        check_hosts(spec, trust)
         workplace, engage = await read_credentials(spec, secrets)
-        async with _clients(spec, workplace, engage, apply, observer, week_quota(quota)) as (source, session):
+        clients = _clients(spec, workplace, engage, apply, observer, week_quota(quota), trust)
+        async with clients as (source, session):
             try:
                 ports = Ports(
                     source, EngageReader(session, observer=observer.on), store, _SystemClock(), observer
@@ -202,6 +213,7 @@ async def _clients(
     apply: bool,
     observer: Observer,
     week: WeekQuota,
+    trust: Trust,
 ) -> AsyncIterator[tuple[WorkplaceSource, EngageSession]]:
     """Both clients; without `apply` over a transport that refuses everything but reads."""
     user_agent = f"engage-sync/{__version__} ({spec.tenant})"
@@ -209,7 +221,7 @@ async def _clients(
         WorkplaceSource(
             spec.source.base_url,
             workplace,
-            network_transport(),
+            network_transport(trust),
             user_agent=user_agent,
             default_country=spec.defaults.country,
             observer=observer.on,
@@ -218,7 +230,7 @@ async def _clients(
             spec.target.application_url,
             spec.target.api_url,
             engage,
-            network_transport(),
+            network_transport(trust),
             user_agent=user_agent,
             rate_limit=RateLimit(spec.target.rate_limit.per_minute, spec.target.rate_limit.per_week),
             week=week,

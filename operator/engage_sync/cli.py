@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engage_sync.progress import ProgressBar
 from engage_sync.render import RENDERERS
 from engage_sync.sandbox.command import sandbox_command
 from engage_sync.serve import Options, serve
+from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
 from reconcilers.errors import SyncError
 
 IN_SYNC, FAILED, CHANGES, PARTLY_FAILED, HELD = 0, 1, 2, 3, 4
@@ -85,6 +87,13 @@ def sync(files: tuple[Path, ...], state: Path | None, output: str) -> None:
 @cli.command()
 @click.option("-n", "--namespace", "namespaces", multiple=True, help="Namespace to watch; repeatable.")
 @click.option("--all-namespaces", is_flag=True, help="Watch all namespaces.")
+@click.option("--allow-host", "hosts", metavar="GLOB", multiple=True,
+              default=DEFAULT_HOSTS, show_default=True,
+              callback=lambda context, option, value: _globs(value),
+              help="Host that SyncTargets may send credentials to, such as *.example.com; repeatable. "
+                   "Those you give take the place of the default.")  # fmt: skip
+@click.option("--allow-private-network", is_flag=True,
+              help="Connect to private, link-local and cluster addresses too.")  # fmt: skip
 @click.option("--allow-insecure-http", is_flag=True, help="Allow loopback URLs; for demo and tests.")
 @click.option("--max-concurrent-syncs", type=click.IntRange(min=1), default=8, show_default=True,
               help="Runs under way at once.")  # fmt: skip
@@ -94,6 +103,8 @@ def sync(files: tuple[Path, ...], state: Path | None, output: str) -> None:
 def run(
     namespaces: tuple[str, ...],
     all_namespaces: bool,
+    hosts: tuple[str, ...],
+    allow_private_network: bool,
     allow_insecure_http: bool,
     max_concurrent_syncs: int,
     health_port: int,
@@ -106,7 +117,12 @@ def run(
     options = Options(
         namespaces=namespaces,
         all_namespaces=all_namespaces,
-        allow_insecure_http=allow_insecure_http,
+        trust=Trust(
+            hosts=hosts,
+            private_network=allow_private_network,
+            loopback=allow_insecure_http,
+            api_server=os.environ.get("KUBERNETES_SERVICE_HOST", ""),
+        ),
         max_concurrent_syncs=max_concurrent_syncs,
         health_port=health_port,
     )
@@ -138,6 +154,13 @@ def main() -> None:
         sys.exit(FAILED)
     except OSError as error:
         _fail(f"{error.filename or 'the system says'}: {error.strerror or error}")
+    except Exception as error:
+        # Its text may hold anything, a password too; type and place are enough to find it.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _fail(
+            f"this should not happen, please report it: {type(error).__name__} in"
+            f" {Path(place.filename).name}, line {place.lineno}"
+        )
 
 
 def state_directory(manifests: Manifests) -> Path:
@@ -155,6 +178,13 @@ def _run(files: tuple[Path, ...], state: Path | None, *, apply: bool) -> RunResu
     if result.report is None and result.error is not None:
         raise result.error
     return result
+
+
+def _globs(texts: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return read_globs(texts)
+    except ValueError as error:
+        raise click.BadParameter(f"it takes {error}") from None
 
 
 def _await(coroutine: Coroutine[Any, Any, Any]) -> Any:

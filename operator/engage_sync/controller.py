@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from engage_sync.resource import (
 from engage_sync.schedule import Run, Trigger
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
+from engage_sync.trust import Trust, check_hosts
 from reconcilers.errors import Halted, SyncError
 from reconcilers.plan import Plan
 
@@ -57,7 +58,7 @@ class Controller:
     """Are we still the leader?"""
     slots: asyncio.Semaphore
     """How many runs may be under way at once."""
-    allow_insecure_http: bool = False
+    trust: Trust = field(default_factory=Trust)
 
     async def follow(self, watched: Watched, stopped: Callable[[], bool]) -> None:
         """Keep one target in step until it is gone or we stop. Never raises."""
@@ -84,7 +85,8 @@ class Controller:
             return None
         watched.see(target.body)
         try:
-            spec = parse_spec(target.spec, allow_insecure_http=self.allow_insecure_http)
+            spec = parse_spec(target.spec, allow_insecure_http=self.trust.loopback)
+            check_hosts(spec, self.trust)
         except InvalidSpec as error:
             await self._refuse(target, Stall.INVALID_SPEC, error.message)
             return LOOK_AGAIN

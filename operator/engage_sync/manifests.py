@@ -79,7 +79,8 @@ def _secret(path: Path, document: dict[str, Any]) -> tuple[str, Mapping[str, str
             for key, value in (document.get("data") or {}).items()
         }
         plain = {str(key): str(value) for key, value in (document.get("stringData") or {}).items()}
-    except (binascii.Error, UnicodeDecodeError, AttributeError):
+        "".join(plain.values()).encode()
+    except (binascii.Error, UnicodeError, AttributeError):
         raise ConfigError(
             f"{path}: Secret {name}: data must be base64 of UTF-8 text; use stringData for plain text"
         ) from None

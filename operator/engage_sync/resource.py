@@ -344,7 +344,7 @@ def parse_spec(raw: object, *, allow_insecure_http: bool = False) -> Spec:
         InvalidSpec: it cannot be carried out as written.
     """
     spec = read_shape(raw)
-    for name, url in _urls(spec).items():
+    for name, url in urls(spec).items():
         _check_url(name, url, allow_insecure_http)
     for name, code in _countries(spec).items():
         if not zones.country_name(code):
@@ -444,7 +444,8 @@ def _path(loc: tuple[int | str, ...]) -> str:
     return path
 
 
-def _urls(spec: Spec) -> dict[str, str]:
+def urls(spec: Spec) -> dict[str, str]:
+    """The addresses of a spec, by the fields that name them."""
     return {
         "spec.source.baseURL": spec.source.base_url,
         "spec.target.applicationURL": spec.target.application_url,
@@ -474,17 +475,25 @@ def _check_url(name: str, url: str, allow_loopback: bool) -> None:
 
 def _is_loopback(name: str, host: str) -> bool:
     host = host.rstrip(".")
+    # As browsers do: what ends in a number is an address or nothing; else 2130706433 and 0x7f.1 passed.
+    if ":" in host or re.fullmatch("([0-9]+|0x[0-9a-f]*)", host.rpartition(".")[2]):
+        try:
+            ip_address(host)
+        except ValueError:
+            raise InvalidSpec(f"{name}: the host ends in a number but is not an IP address") from None
+    return is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Does a host, without a dot at its end, name this machine?"""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    # As browsers do: what ends in a number is an address or nothing; else 2130706433 and 0x7f.1 passed.
-    if ":" not in host and not re.fullmatch("([0-9]+|0x[0-9a-f]*)", host.rpartition(".")[2]):
-        return False
     try:
         address = ip_address(host)
     except ValueError:
-        raise InvalidSpec(f"{name}: the host ends in a number but is not an IP address") from None
+        return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+        return address.ipv4_mapped.is_loopback or address.ipv4_mapped.is_unspecified
     return address.is_loopback or address.is_unspecified
 
 

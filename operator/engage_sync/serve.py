@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from engage_sync.controller import Controller
 from engage_sync.kube import Kube, KubeError, NotFound
 from engage_sync.lease import Elector, Lost
 from engage_sync.targets import SyncTargets
+from engage_sync.trust import Trust
 from reconcilers.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,8 @@ class Options:
     namespaces: tuple[str, ...] = ()
     """Namespaces to watch; empty for the operator's own."""
     all_namespaces: bool = False
-    allow_insecure_http: bool = False
-    """Let SyncTargets name loopback addresses."""
+    trust: Trust = field(default_factory=Trust)
+    """Where credentials may go."""
     max_concurrent_syncs: int = 8
     """Runs under way at once, over all SyncTargets."""
     health_port: int = 8080
@@ -64,6 +65,7 @@ async def serve(options: Options) -> int:
         if not await _unless(stop, elector.acquire()):
             return 0
         log.info("leading; watching %s", ", ".join(watched) if watched else "all namespaces")
+        log.info("credentials go to %s", ", ".join(options.trust.hosts or ("any host",)))
         hold = asyncio.create_task(_hold(elector))
         stack.push_async_callback(_release, elector, hold)
         await _operate(options, kube, targets, elector, watched, stop)
@@ -90,11 +92,11 @@ async def _operate(
     handlers.configure(settings)
     controller = Controller(
         targets=targets,
-        runner=ClusterRunner(kube),
+        runner=ClusterRunner(kube, options.trust),
         now=lambda: datetime.now(UTC),
         may_write=elector.is_leader,
         slots=asyncio.Semaphore(options.max_concurrent_syncs),
-        allow_insecure_http=options.allow_insecure_http,
+        trust=options.trust,
     )
     handlers.register(registry, controller, targets)
     # Who was there first must be known again: SyncTargets may have come and gone while we stood by.

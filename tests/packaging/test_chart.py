@@ -56,6 +56,8 @@ EVERYTHING: dict[str, Any] = {
     "replicas": 2,
     "namespaces": list(WATCHED),
     "maxConcurrentSyncs": 1_000_000,
+    "allowedHosts": ["*.example.com", "10.1.2.3", "[fd00::1]"],
+    "allowPrivateNetwork": True,
     "extraArgs": ["--allow-insecure-http"],
     "crds": {"install": True, "keep": False},
     "serviceAccount": {"name": "sync", "annotations": {"example.com/a": "b"}},
@@ -199,6 +201,9 @@ def test_lint_finds_nothing(plane: ControlPlane, values: dict[str, Any]) -> None
         ({"maxConcurrentSyncs": 0}, "at '/maxConcurrentSyncs': minimum: got 0, want 1"),
         ({"terminationGracePeriodSeconds": 5}, "at '/terminationGracePeriodSeconds': minimum"),
         ({"resources": {"request": {}}}, "at '/resources': additional properties 'request' not allowed"),
+        ({"allowedHosts": "a.example"}, "at '/allowedHosts': got string, want array"),
+        ({"allowedHosts": ["https://a.example"]}, "at '/allowedHosts/0': 'https://a.example' does not match"),
+        ({"allowPrivateNetwork": "no"}, "at '/allowPrivateNetwork': got string, want boolean"),
         ({"extraArgs": "--x"}, "at '/extraArgs': got string, want array"),
         ({"namespaces": ["one"], "allNamespaces": True}, "set one of them, not both"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the existing ServiceAccount"),
@@ -252,6 +257,15 @@ def test_the_operator_is_told_where_to_look(
         "--allow-insecure-http",
     ]
     assert cli.commands["run"].make_context("run", container["args"][1:])  # raises on what it does not know
+
+
+def test_the_operator_is_told_whom_to_trust(plane: ControlPlane) -> None:
+    values = {"allowedHosts": ["*.example.com", "10.1.2.3", "[fd00::1]"], "allowPrivateNetwork": True}
+    (container,) = pod_spec(render(plane, "tenants", values))["containers"]
+    told = cli.commands["run"].make_context("run", container["args"][1:]).params
+
+    assert told["hosts"] == ("*.example.com", "10.1.2.3", "[fd00::1]")
+    assert told["allow_private_network"] is True
 
 
 def test_a_second_replica_is_worth_a_disruption_budget(plane: ControlPlane) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import NoReturn
-from urllib.parse import quote, quote_plus
 
 import httpx
 
-from engage_sync.clients.secrets import MASK, Secret
+from engage_sync.clients.redact import echoes, mask
+from engage_sync.clients.secrets import Secret
 from reconcilers.errors import IncompleteAnswer, System
 
 NAMES: dict[System, str] = {"source": "Workplace", "target": "Engage"}
@@ -19,8 +19,10 @@ BODY_LIMIT = 32 * 2**20
 """Bytes, decompressed. A page of 100 rooms is some 100 KB, a location of 5,000 resources some 5 MB."""
 MESSAGE_LIMIT = 200
 """Characters of a vendor's message worth showing."""
-# Shorter secrets are not masked in foreign text: "a" would garble every sentence and hide nothing.
-_MASKED_FROM = 4
+NESTING_LIMIT = 32
+"""Lists and objects within each other; the deepest documented answer has five."""
+_READ_OF_A_MESSAGE = 2000
+"""Characters of a vendor's message that are looked at."""
 _LONGEST_WAIT = 7 * 24 * 3600.0
 
 
@@ -43,15 +45,43 @@ class Answer:
     def json(self) -> object:
         """The body as JSON. Raises IncompleteAnswer for anything else, and for absurdly deep nesting."""
         try:
-            return json.loads(self.body, parse_constant=_refuse)
+            return _parsed(self.body)
+        except _TooDeepError:
+            raise self.nonsense(f"JSON nested deeper than {NESTING_LIMIT} levels") from None
         except (ValueError, RecursionError):
             raise self.nonsense(_describe(self.body)) from None
+
+    def no_echo(self, secrets: Iterable[Secret]) -> None:
+        """Raise IncompleteAnswer when the body holds one of these: as data it would be kept and shown."""
+        if echoes(self.body, secrets):
+            raise self.nonsense("our own credentials among its data, so nothing of it is used")
 
     def nonsense(self, problem: str) -> IncompleteAnswer:
         """The error for an answer that cannot be what was asked for."""
         return IncompleteAnswer(
             f"{NAMES[self.system]} answered {self.what} with {problem}", system=self.system
         )
+
+
+class _TooDeepError(ValueError):
+    """More nesting than any answer can need."""
+
+
+def _parsed(body: bytes) -> object:
+    """JSON within bounds. Raises ValueError, and RecursionError from so deep that nobody could count."""
+    value: object = json.loads(body, parse_constant=_refuse)
+    level = [value]
+    for _ in range(NESTING_LIMIT):
+        level = [inner for outer in level for inner in _children(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return value
+    raise _TooDeepError
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -105,7 +135,7 @@ def vendor_message(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
     Secrets that a server repeats are masked, and markup is not shown.
     """
     try:
-        body = json.loads(answer.body)
+        body = _parsed(answer.body)
     except (ValueError, RecursionError):
         return ""
     if not isinstance(body, dict):
@@ -118,11 +148,7 @@ def vendor_message(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
 
 def clean_message(text: str, secrets: Iterable[Secret] = ()) -> str:
     """One line of printable characters, secrets masked, cut to `MESSAGE_LIMIT`; markup gives nothing."""
-    for secret in secrets:
-        value = secret.reveal()
-        if len(value) >= _MASKED_FROM:
-            for form in {value, quote(value, safe=""), quote_plus(value)}:
-                text = text.replace(form, MASK)
+    text = mask(text[:_READ_OF_A_MESSAGE], secrets)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if "<" in text:
         return ""

@@ -26,6 +26,7 @@ class Tokens:
         self._credentials = credentials
         self._timing = timing
         self._token: Secret | None = None
+        self._known = [credentials.client_id, credentials.password]
         self._good_until = 0.0
         self._renewing = asyncio.Lock()
 
@@ -49,9 +50,13 @@ class Tokens:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must not be shown."""
-        known = (self._credentials.client_id, self._credentials.password)
-        return known if self._token is None else (*known, self._token)
+        """What must not be shown: also tokens of before, a server may still speak of them."""
+        return tuple(self._known)
+
+    @property
+    def unguessable(self) -> tuple[Secret, ...]:
+        """The same without the client id, which may be a word that stands in data too."""
+        return tuple(self._known[1:])
 
     def _good(self) -> Secret | None:
         return self._token if self._timing.monotonic() < self._good_until else None
@@ -67,9 +72,12 @@ class Tokens:
                 "password": self._credentials.password.reveal(),
                 "grant_type": "password",
             },
+            setting="spec.target.applicationURL",
         )
         token = await self._http.call(call, self._judge)
         secret = self._token = Secret(token.access_token)
+        if secret not in self._known:
+            self._known.append(secret)
         self._good_until = asked + token.expires_in - min(RENEW_BEFORE, token.expires_in / 10)
         return secret
 

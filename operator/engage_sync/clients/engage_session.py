@@ -28,6 +28,8 @@ from reconcilers.model import Current, Value
 
 T = TypeVar("T")
 
+API_URL = "spec.target.apiURL"
+
 
 class TokenRejected(CredentialsRejected):
     """A 401: once it may only mean that the token ended early, twice it is what its name says."""
@@ -134,9 +136,10 @@ class EngageSession:
                 data = self.data(answer)
             except RefusedError as error:
                 raise answer.nonsense(f"a refusal: {error.message}") from None
+            answer.no_echo((*self._tokens.unguessable, *self._key_secrets))
             return entities_of(answer, data, asked)
 
-        call = Call("GET", self._api + route.path, what=what, params=params)
+        call = Call("GET", self._api + route.path, what=what, params=params, setting=API_URL)
         return await self._send(call, judge, route.product)
 
     async def write(
@@ -164,7 +167,8 @@ class EngageSession:
                 # It does not say whether the write was done, so it is as good as lost.
                 raise CutOff(error.message, system="target") from error
 
-        call = Call(method, self._api + path, what=f"{method} {path}", json=body, repeatable=repeatable)
+        what = f"{method} {path}"
+        call = Call(method, self._api + path, what=what, json=body, repeatable=repeatable, setting=API_URL)
         return await self._send(call, judged, product)
 
     def data(self, answer: Answer) -> object:

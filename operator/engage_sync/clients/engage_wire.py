@@ -29,6 +29,8 @@ from reconcilers.model import Current, Kind, Value
 
 TOKEN_LIFE = 43_199.0
 """Seconds; the documented lifetime, for an answer that does not say."""
+TOKEN_MAX = 16_384
+"""Characters; no gateway takes a longer header."""
 
 
 def _none_to_blank(value: object) -> object:
@@ -50,7 +52,7 @@ _READERS: Mapping[Form, TypeAdapter[Value]] = {
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Envelope(_Wire):
@@ -63,7 +65,7 @@ class Envelope(_Wire):
 class TokenWire(_Wire):
     """What the token endpoint answers."""
 
-    access_token: str = WireField(min_length=1)
+    access_token: str = WireField(min_length=1, max_length=TOKEN_MAX, repr=False)
     expires_in: Annotated[float, WireField(gt=0, strict=False, allow_inf_nan=False)] = TOKEN_LIFE
 
 

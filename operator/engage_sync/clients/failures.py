@@ -9,6 +9,7 @@ import aiohttp
 import httpx
 
 from engage_sync.clients.answers import NAMES, Answer
+from engage_sync.clients.transport import AddressRefused
 from reconcilers.errors import ConfigError, IncompleteAnswer, RateLimited, SyncError, System, TransientError
 
 
@@ -43,14 +44,25 @@ def common_status(answer: Answer) -> None:
         raise answer.nonsense(f"{status}")
 
 
-def network_error(system: System, what: str, error: Exception, *, answering: bool) -> SyncError:
+def network_error(
+    system: System, what: str, error: Exception, *, answering: bool, setting: str = "its URL"
+) -> SyncError:
     """The one place that says what a failure of the network means.
 
     Not by the httpx class alone: httpx-aiohttp 0.2 reports a connection that was lost after sending as
     ConnectTimeout, as if nothing had been sent. So no failure here counts as "not sent".
     """
     name = NAMES[system]
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+    if any(isinstance(cause, AddressRefused) for cause in _causes(error)):
+        return ConfigError(
+            f"{setting} leads to a loopback, link-local, private or cluster address, where this operator does"
+            " not connect; correct the host or its DNS record, or have the administrator start the operator"
+            " with --allow-private-network",
+            system=system,
+        )
+    if isinstance(
+        error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.InvalidURL | UnicodeError
+    ):
         # The text of a LocalProtocolError may hold a header's value, so it is not repeated.
         return ConfigError(f"{name} cannot be called with this URL and these credentials", system=system)
     if isinstance(error, httpx.DecodingError) or (answering and not _timed_out(error)):

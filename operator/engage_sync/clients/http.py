@@ -16,6 +16,7 @@ import httpx
 from engage_sync.clients.answers import BODY_LIMIT, Answer, read_body, retry_after
 from engage_sync.clients.failures import CutOff, MinuteFull, network_error
 from engage_sync.clients.timing import Timing
+from engage_sync.clients.transport import QuietTransport
 from reconcilers.errors import (
     IncompleteAnswer,
     QuotaExhausted,
@@ -55,11 +56,13 @@ class Call:
     url: str
     what: str
     params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, bytes] = field(default_factory=dict)
+    headers: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     json: object = None
-    form: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = field(default=None, repr=False)
     repeatable: bool = True
     """Doing it twice is doing it once. If not, an unknown outcome is told and never simply repeated."""
+    setting: str = "its URL"
+    """The field of the spec that the URL comes from."""
 
 
 Judge = Callable[[Answer], T]
@@ -129,7 +132,7 @@ class Http:
         self._timing = timing or Timing()
         self._slots = asyncio.Semaphore(concurrency)
         self._client = httpx.AsyncClient(
-            transport=transport,
+            transport=QuietTransport(transport),
             headers=_raw(
                 {
                     "User-Agent": user_agent.encode(),
@@ -200,8 +203,11 @@ class Http:
             ):
                 answering = True
                 return await self._read(call, response)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise network_error(self.system, call.what, error, answering=answering) from error
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as error:
+            # What libraries say of it may repeat a header or a bad answer: nothing of that goes on from here.
+            raise network_error(
+                self.system, call.what, error, answering=answering, setting=call.setting
+            ) from None
 
     async def _read(self, call: Call, response: httpx.Response) -> Answer:
         answer = Answer(

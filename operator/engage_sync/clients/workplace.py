@@ -250,12 +250,13 @@ class WorkplaceSource:
                 return tuple(names)
 
     def _get(self, path: str, params: Mapping[str, str]) -> Call:
-        return Call("GET", self._base + path, what=path, params=params)
+        return Call("GET", self._base + path, what=path, params=params, setting="spec.source.baseURL")
 
     def _body(self, answer: Answer) -> object:
         """The JSON of an answer that is no error; the one place that knows Workplace's errors."""
         common_status(answer)
         if answer.ok:
+            answer.no_echo(self._secrets[1:])  # the username may be a word that stands in data too
             return answer.json()
         told = vendor_message(answer, self._secrets)
         said = f"{answer.status}: {told}" if told else f"{answer.status}"

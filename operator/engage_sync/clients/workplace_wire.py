@@ -33,7 +33,9 @@ Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else val
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        strict=True, extra="ignore", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
 
 
 class _Ref(_Wire):

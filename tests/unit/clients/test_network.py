@@ -12,6 +12,7 @@ from engage_sync.clients.answers import Answer
 from engage_sync.clients.failures import CutOff, common_status
 from engage_sync.clients.http import ATTEMPTS, Bounds, Call, Http
 from engage_sync.clients.transport import network_transport
+from engage_sync.trust import A_PERSON
 from reconcilers.errors import SyncError, TransientError, UnknownOutcome
 from tests.unit.clients.fakes import FakeTime
 
@@ -88,7 +89,9 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 def client(bounds: Bounds | None = None) -> Http:
-    return Http("target", network_transport(), user_agent="u", bounds=bounds, timing=FakeTime().timing)
+    return Http(
+        "target", network_transport(A_PERSON), user_agent="u", bounds=bounds, timing=FakeTime().timing
+    )
 
 
 SHORT = Bounds(timeout=httpx.Timeout(0.05), deadline=0.2)
@@ -164,7 +167,7 @@ async def test_headers_arrive_as_utf8_bytes_and_the_selector_as_it_is_documented
     params = {"selector": "buildings(centers(module)),rules"}
     async with (
         serving(answer, heads=heads) as url,
-        Http("source", network_transport(), user_agent="u", headers=headers) as http,
+        Http("source", network_transport(A_PERSON), user_agent="u", headers=headers) as http,
     ):
         await http.call(Call("GET", url, what="/a", params=params), judge)
     assert b"x-auth-password: " + password + b"\r\n" in heads[0]

@@ -18,6 +18,8 @@ from reconcilers.proof import prove
 from reconcilers.source import Building, Center, Floor, Observation, Space, SpaceType, Unreadable
 from tests.unit.clients.fakes import CANARY, V2, Ears, FakeTime, Script, Tenant, pages, workplace
 
+VALUE = "a value that is not what it should be"
+
 BUILDING = {
     "id": 2196, "name": "HQ", "code": "mystery", "metric": False, "leaseArea": 0.0,
     "address": {
@@ -206,7 +208,7 @@ async def test_a_server_that_ignores_the_limit_or_the_start_is_not_believed() ->
         ("/rooms", {**ROOM, "capacity": "many"}, 13, "capacity"),
         ("/rooms", {key: ROOM[key] for key in ROOM if key != "reservable"}, 13, "reservable"),
         ("/rooms", {**ROOM, "reservable": None}, 13, "reservable"),
-        ("/rooms", {**ROOM, "name": {"x": CANARY}}, 13, "name"),
+        ("/rooms", {**ROOM, "name": {"x": VALUE}}, 13, "name"),
         ("/rooms", {**ROOM, "name": "\ud800"}, 13, "name"),
         ("/rooms", {**ROOM, "floor": 5}, 13, "floor"),
         ("/rooms", {**ROOM, "id": None}, None, "id"),
@@ -233,7 +235,16 @@ async def test_one_bad_record_is_unreadable_and_no_more(
     ]
     assert record.id == id
     assert record.problem.startswith(problem)
-    assert CANARY not in record.problem
+    assert VALUE not in record.problem
+
+
+async def test_our_own_password_among_the_data_is_no_data() -> None:
+    tenant = Tenant()
+    tenant.script.on("GET", f"{V2}/rooms", [{**ROOM, "name": f"we got {CANARY}"}])
+    tenant.script.on("GET", f"{V2}/rooms/count", {"count": 1})
+    with pytest.raises(IncompleteAnswer, match="our own credentials") as caught:
+        await read(tenant)
+    assert CANARY not in caught.value.message
 
 
 async def test_what_may_be_missing_may_be_missing() -> None:
