@@ -13,6 +13,7 @@ from engage_sync import __version__
 from engage_sync.clients.engage import EngageReader, EngageWriter
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import RateLimit, WeekQuota
+from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, WorkplaceCredentials
 from engage_sync.clients.transport import network_transport
 from engage_sync.clients.workplace import WorkplaceSource
@@ -217,6 +218,7 @@ async def _clients(
 ) -> AsyncIterator[tuple[WorkplaceSource, EngageSession]]:
     """Both clients; without `apply` over a transport that refuses everything but reads."""
     user_agent = f"engage-sync/{__version__} ({spec.tenant})"
+    hidden = Hidden()
     async with (
         WorkplaceSource(
             spec.source.base_url,
@@ -225,6 +227,7 @@ async def _clients(
             user_agent=user_agent,
             default_country=spec.defaults.country,
             observer=observer.on,
+            hidden=hidden,
         ) as source,
         EngageSession(
             spec.target.application_url,
@@ -235,6 +238,7 @@ async def _clients(
             rate_limit=RateLimit(spec.target.rate_limit.per_minute, spec.target.rate_limit.per_week),
             week=week,
             read_only=not apply,
+            hidden=hidden,
         ) as session,
     ):
         yield source, session

@@ -9,8 +9,7 @@ from typing import NoReturn
 
 import httpx
 
-from engage_sync.clients.redact import echoes, mask
-from engage_sync.clients.secrets import Secret
+from engage_sync.clients.redact import Hidden
 from reconcilers.errors import IncompleteAnswer, System
 
 NAMES: dict[System, str] = {"source": "Workplace", "target": "Engage"}
@@ -51,9 +50,9 @@ class Answer:
         except (ValueError, RecursionError):
             raise self.nonsense(_describe(self.body)) from None
 
-    def no_echo(self, secrets: Iterable[Secret]) -> None:
-        """Raise IncompleteAnswer when the body holds one of these: as data it would be kept and shown."""
-        if echoes(self.body, secrets):
+    def no_echo(self, hidden: Hidden) -> None:
+        """Raise IncompleteAnswer when the body holds a secret: as data it would be kept and shown."""
+        if hidden.echoed(self.body):
             raise self.nonsense("our own credentials among its data, so nothing of it is used")
 
     def nonsense(self, problem: str) -> IncompleteAnswer:
@@ -129,7 +128,7 @@ def retry_after(headers: httpx.Headers, wall: Callable[[], float]) -> float | No
 _MESSAGE_FIELDS = ("Message", "message", "errorDescription", "error_description", "error")
 
 
-def vendor_message(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
+def vendor_message(answer: Answer, hidden: Hidden) -> str:
     """The vendor's own sentence about an error, cleaned and short; empty when there is none.
 
     Secrets that a server repeats are masked, and markup is not shown.
@@ -143,12 +142,14 @@ def vendor_message(answer: Answer, secrets: Iterable[Secret] = ()) -> str:
     told = next(
         (body[name] for name in _MESSAGE_FIELDS if isinstance(body.get(name), str) and body[name]), ""
     )
-    return clean_message(told, secrets)
+    return clean_message(told, hidden)
 
 
-def clean_message(text: str, secrets: Iterable[Secret] = ()) -> str:
+def clean_message(text: str, hidden: Hidden | None = None) -> str:
     """One line of printable characters, secrets masked, cut to `MESSAGE_LIMIT`; markup gives nothing."""
-    text = mask(text[:_READ_OF_A_MESSAGE], secrets)
+    text = text[:_READ_OF_A_MESSAGE]
+    if hidden is not None:
+        text = hidden.mask(text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if "<" in text:
         return ""

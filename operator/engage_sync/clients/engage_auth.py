@@ -8,6 +8,7 @@ from engage_sync.clients.answers import Answer, vendor_message
 from engage_sync.clients.engage_wire import TokenWire
 from engage_sync.clients.failures import common_status
 from engage_sync.clients.http import Call, Http
+from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret
 from engage_sync.clients.timing import Timing
 from reconcilers.errors import CredentialsRejected, IncompleteAnswer
@@ -20,13 +21,17 @@ _REJECTED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"}
 class Tokens:
     """The current token. However many calls need a new one at once, it is asked for once."""
 
-    def __init__(self, http: Http, url: str, credentials: EngageCredentials, timing: Timing) -> None:
+    def __init__(
+        self, http: Http, url: str, credentials: EngageCredentials, timing: Timing, hidden: Hidden
+    ) -> None:
         self._http = http
         self._url = url
         self._credentials = credentials
         self._timing = timing
         self._token: Secret | None = None
-        self._known = [credentials.client_id, credentials.password]
+        self._hidden = hidden
+        hidden.add(credentials.client_id, name=True)
+        hidden.add(credentials.password)
         self._good_until = 0.0
         self._renewing = asyncio.Lock()
 
@@ -48,16 +53,6 @@ class Tokens:
             self._token = None
         return await self.current()
 
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """What must not be shown: also tokens of before, a server may still speak of them."""
-        return tuple(self._known)
-
-    @property
-    def unguessable(self) -> tuple[Secret, ...]:
-        """The same without the client id, which may be a word that stands in data too."""
-        return tuple(self._known[1:])
-
     def _good(self) -> Secret | None:
         return self._token if self._timing.monotonic() < self._good_until else None
 
@@ -76,8 +71,7 @@ class Tokens:
         )
         token = await self._http.call(call, self._judge)
         secret = self._token = Secret(token.access_token)
-        if secret not in self._known:
-            self._known.append(secret)
+        self._hidden.add(secret)
         self._good_until = asked + token.expires_in - min(RENEW_BEFORE, token.expires_in / 10)
         return secret
 
@@ -94,7 +88,7 @@ class Tokens:
         return token
 
     def _refusal(self, answer: Answer) -> Exception:
-        told = vendor_message(answer, self.secrets)
+        told = vendor_message(answer, self._hidden)
         said = f"{answer.status}: {told}" if told else f"{answer.status}"
         if answer.status == 401 or (answer.status == 400 and _error_code(answer) in _REJECTED):
             return CredentialsRejected(

@@ -13,6 +13,7 @@ from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
 from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota
+from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
 from engage_sync.clients.timing import Timing
 from engage_sync.clients.transport import ReadOnlyTransport
@@ -56,6 +57,7 @@ class EngageSession:
         concurrency: int = 8,
         bounds: Bounds | None = None,
         timing: Timing | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         """Take over the transport; it is closed with this object.
 
@@ -71,6 +73,7 @@ class EngageSession:
             concurrency: calls in flight at once.
             bounds: what one attempt may cost.
             timing: clocks, sleep and chance.
+            hidden: what else must not be shown; our own credentials and tokens are added.
 
         Raises:
             ConfigError: a subscription key is missing or cannot be sent in a header.
@@ -78,7 +81,8 @@ class EngageSession:
         self.timing = timing or Timing()
         self._api = api_url.rstrip("/") + API
         self._keys = _keys_in_use(credentials)
-        self._key_secrets = tuple(credentials.subscription_keys.values())
+        self._hidden = Hidden() if hidden is None else hidden
+        self._hidden.add(*credentials.subscription_keys.values())
         self._limiter = Limiter(rate_limit or RateLimit(), week, self.timing)
         token_url = application_url.rstrip("/") + TOKEN
         if read_only:
@@ -91,7 +95,7 @@ class EngageSession:
             bounds=bounds,
             timing=self.timing,
         )
-        self._tokens = Tokens(self._http, token_url, credentials, self.timing)
+        self._tokens = Tokens(self._http, token_url, credentials, self.timing, self._hidden)
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,7 +140,7 @@ class EngageSession:
                 data = self.data(answer)
             except RefusedError as error:
                 raise answer.nonsense(f"a refusal: {error.message}") from None
-            answer.no_echo((*self._tokens.unguessable, *self._key_secrets))
+            answer.no_echo(self._hidden)
             return entities_of(answer, data, asked)
 
         call = Call("GET", self._api + route.path, what=what, params=params, setting=API_URL)
@@ -220,7 +224,7 @@ class EngageSession:
         raise refusal(f"Engage refused {answer.what} with {said}", system="target")
 
     def _told(self, answer: Answer) -> str:
-        return vendor_message(answer, (*self._tokens.secrets, *self._key_secrets))
+        return vendor_message(answer, self._hidden)
 
 
 def _keys_in_use(credentials: EngageCredentials) -> dict[str, bytes]:

@@ -17,6 +17,26 @@ _ECHO = 12
 """Characters from which a secret in data is an echo and not a word that happens to be the same."""
 
 
+class Hidden:
+    """All secrets of one run, also of the other system, and tokens of before: a server may speak of any."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[Secret, bool] = {}
+
+    def add(self, *secrets: Secret, name: bool = False) -> None:
+        """Hide these from now on; a `name` may be a word that stands in data too."""
+        for secret in secrets:
+            self._secrets[secret] = name and self._secrets.get(secret, True)
+
+    def mask(self, text: str) -> str:
+        """The text as it may be shown."""
+        return mask(text, self._secrets)
+
+    def echoed(self, body: bytes) -> bool:
+        """Does a body hold one that is no name?"""
+        return echoes(body, (secret for secret, name in self._secrets.items() if not name))
+
+
 def mask(text: str, secrets: Iterable[Secret]) -> str:
     """The text with the secrets masked; empty when some of one is left, cut or spelled in another way."""
     known = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MASKED_FROM]

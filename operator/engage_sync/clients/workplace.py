@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from engage_sync.clients.answers import NAMES, Answer, vendor_message
 from engage_sync.clients.failures import common_status
 from engage_sync.clients.http import Bounds, Call, Http
+from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import WorkplaceCredentials, header_value
 from engage_sync.clients.side_by_side import side_by_side
 from engage_sync.clients.timing import Timing
@@ -91,6 +92,7 @@ class WorkplaceSource:
         observer: Callable[[Event], None] | None = None,
         bounds: Bounds | None = None,
         timing: Timing | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         """Take over the transport; it is closed with this object.
 
@@ -103,12 +105,15 @@ class WorkplaceSource:
             observer: hears a `Reading` after each page.
             bounds: what one attempt may cost.
             timing: clocks, sleep and chance.
+            hidden: what else must not be shown; our own credentials are added.
 
         Raises:
             ConfigError: a credential cannot be sent in a header.
         """
         self._base = base_url.rstrip("/") + API
-        self._secrets = (credentials.username, credentials.password)
+        self._hidden = Hidden() if hidden is None else hidden
+        self._hidden.add(credentials.username, name=True)
+        self._hidden.add(credentials.password)
         self._default_country = default_country
         self._tell = observer or (lambda event: None)
         self._http = Http(
@@ -256,9 +261,9 @@ class WorkplaceSource:
         """The JSON of an answer that is no error; the one place that knows Workplace's errors."""
         common_status(answer)
         if answer.ok:
-            answer.no_echo(self._secrets[1:])  # the username may be a word that stands in data too
+            answer.no_echo(self._hidden)
             return answer.json()
-        told = vendor_message(answer, self._secrets)
+        told = vendor_message(answer, self._hidden)
         said = f"{answer.status}: {told}" if told else f"{answer.status}"
         if answer.status in (401, 403):
             raise CredentialsRejected(

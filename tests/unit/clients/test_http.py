@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from engage_sync.clients.answers import Answer, clean_message, retry_after, vendor_message
+from engage_sync.clients.answers import NESTING_LIMIT, Answer, clean_message, retry_after, vendor_message
 from engage_sync.clients.failures import CutOff, common_status
 from engage_sync.clients.http import ATTEMPTS, Bounds, Call, Http
+from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import Secret
 from reconcilers.errors import (
     ConfigError,
@@ -118,6 +119,25 @@ async def test_what_is_not_json_is_incomplete_and_not_asked_again(body: bytes) -
     assert "/a" in error.message
     assert len(error.message) < 200
     assert client.requests == 1
+
+
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+async def test_nesting_is_bounded(begin: str, end: str) -> None:
+    fits = NESTING_LIMIT // (begin.count("[") + begin.count("{"))
+    for depth, taken in ((fits, True), (fits + 1, False), (400, False)):
+        client = http(Script().on("GET", "/a", httpx.Response(200, text=begin * depth + "1" + end * depth)))
+        if taken:
+            async with client:
+                assert await client.call(GET, judge)
+        else:
+            error = await failure(client)
+            assert type(error) is IncompleteAnswer
+            assert f"nested deeper than {NESTING_LIMIT} levels" in error.message
+
+
+def test_nesting_does_not_hide_in_an_error_either() -> None:
+    deep = b'{"Message": "no", "a": ' + b"[" * NESTING_LIMIT + b"]" * NESTING_LIMIT + b"}"
+    assert vendor_message(Answer("target", "/a", 400, deep), hiding()) == ""
 
 
 async def test_an_answer_that_broke_off_is_asked_for_again() -> None:
@@ -299,6 +319,12 @@ def answer_with(body: Any) -> Answer:
     return Answer("target", "/a", 400, content)
 
 
+def hiding(*secrets: str) -> Hidden:
+    hidden = Hidden()
+    hidden.add(*map(Secret, secrets))
+    return hidden
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -314,7 +340,7 @@ def answer_with(body: Any) -> Answer:
     ],
 )  # fmt: skip
 def test_a_vendors_message_is_cleaned(body: Any, expected: str) -> None:
-    assert vendor_message(answer_with(body), [Secret(CANARY)]) == expected
+    assert vendor_message(answer_with(body), hiding(CANARY)) == expected
 
 
 def test_a_vendors_message_is_short() -> None:
