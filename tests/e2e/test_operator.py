@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,23 @@ def test_a_mapping_deleted_by_hand_is_rebuilt_without_a_write(tenant: Tenant, tm
         tenant.request("rebuild")
         assert len(box.engage_writes()) == writes
         assert tenant.status()["mapping"]["entries"] == mapping
+
+
+def test_a_target_that_points_at_the_api_server_is_refused(tenant: Tenant, tmp_path: Path) -> None:
+    log = tmp_path / "operator.log"
+    with sandbox(tmp_path, "--load", SAMPLE) as box, operator(
+        tenant.plane, tenant.namespace, log, options=("--allow-host", "10.0.0.1")
+    ):  # fmt: skip
+        secret = {"credentialsSecretRef": {"name": "acme-workplace"}}
+        for url, said in (
+            ("https://kubernetes.default.svc", "sends no credentials to that host"),
+            ("https://10.0.0.1", "leads to a loopback, link-local, private or cluster address"),
+        ):
+            tenant.apply(box.folder, source={"baseURL": url, **secret}, **QUICK)
+            wait_until(url, partial(_says, tenant, said), tenant.explain)
+            assert tenant.ready() == ("False", "InvalidSpec")
+        assert box.engage_writes() == []
+
+
+def _says(tenant: Tenant, said: str) -> bool:
+    return said in tenant.explain()
