@@ -298,12 +298,14 @@ async def test_a_slow_answer_does_not_make_a_lease_longer(world: World) -> None:
     leader = world.replica()
     leader.wire.answers_late = 1.9
     await world.watch(8)
-    other = world.replica()
+    for _ in range(5):  # one of them looks right after a renewal
+        world.replica()
+        await world.watch(0.5)
     await world.watch(20)
     leader.wire.frozen = True
     await world.watch(30)
 
-    assert world.leader() is other
+    assert world.leader() not in (None, leader)
     assert min(world.handovers) >= BETWEEN
 
 
