@@ -8,7 +8,8 @@ from reconcilers.apply import Applied, Status
 from reconcilers.errors import SyncError
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Desired, Kind, MappingState
-from reconcilers.plan import Action, Plan
+from reconcilers.plan import Action, Plan, Withheld
+from reconcilers.policy import BY_POLICY
 from reconcilers.proof import Gap
 
 
@@ -48,6 +49,16 @@ class Report:
     def failures(self) -> int:
         """How many steps were refused or skipped because of a refusal."""
         return sum(row.failed for row in self.kinds)
+
+    @property
+    def unresolved(self) -> tuple[Withheld, ...]:
+        """What could not even be tried, though the policies allow it."""
+        return tuple(item for item in self.plan.withheld if item.reason != BY_POLICY)
+
+    @property
+    def whole(self) -> bool:
+        """Was everything done that is asked for?"""
+        return not (self.failures or self.gaps or self.unresolved)
 
     @property
     def writes(self) -> int:
