@@ -79,7 +79,7 @@ def sync(files: tuple[Path, ...], state: Path | None, output: str) -> None:
     click.echo(RENDERERS[output](report, result.requests))
     if result.error is not None:
         _fail(result.error)
-    sys.exit(PARTLY_FAILED if report.failures or report.gaps else IN_SYNC)
+    sys.exit(IN_SYNC if report.whole else PARTLY_FAILED)
 
 
 @cli.command()

@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 
 from engage_sync.controller import GRACE, Controller
+from engage_sync.kube_config import load_configuration
 from engage_sync.resource import GROUP, PLURAL, VERSION
 from engage_sync.targets import SyncTargets, Watched
 
@@ -61,7 +62,6 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, targets: S
             targets.saw(dict(body))
             watchlist.of(str(namespace), name, uid).see(dict(body))
 
-    # The same kubeconfig or service account as our own calls; a registry of our own has no login handler.
     kopf.on.login(registry=registry)(_login)
     kopf.daemon(
         GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE, cancellation_timeout=2.0
@@ -88,8 +88,18 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = 60
 
 
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_via_client(**kwargs)
+async def _login(**_: Any) -> kopf.ConnectionInfo:
+    """Kopf's own login would take the pod's service account even where KUBECONFIG names another cluster."""
+    configuration = await load_configuration()
+    token = await configuration.get_api_key_with_prefix("BearerToken")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        token=token.removeprefix("Bearer ") if token else None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    )
 
 
 async def _pass_on(stopped: Stopped, watched: Watched) -> None:

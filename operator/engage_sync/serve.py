@@ -13,7 +13,6 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import kopf
 
@@ -21,6 +20,7 @@ from engage_sync import handlers, health
 from engage_sync.app import ClusterRunner
 from engage_sync.controller import Controller
 from engage_sync.kube import Kube, KubeError, NotFound
+from engage_sync.kube_config import SERVICE_ACCOUNT, in_cluster
 from engage_sync.lease import Elector, Lost
 from engage_sync.targets import SyncTargets
 from reconcilers.errors import ConfigError
@@ -28,7 +28,7 @@ from reconcilers.errors import ConfigError
 log = logging.getLogger(__name__)
 
 LEASE = "engage-sync"
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+NAMESPACE_FILE = SERVICE_ACCOUNT / "namespace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,11 @@ async def serve(options: Options) -> int:
 
 def own_namespace() -> str:
     """The namespace that the operator runs in; `default` outside a cluster."""
-    if NAMESPACE_FILE.exists():
-        return NAMESPACE_FILE.read_text().strip()
-    return os.environ.get("POD_NAMESPACE") or "default"
+    if named := os.environ.get("POD_NAMESPACE"):
+        return named
+    return (
+        NAMESPACE_FILE.read_text().strip() if in_cluster() and "KUBECONFIG" not in os.environ else "default"
+    )
 
 
 async def _operate(
