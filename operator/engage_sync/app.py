@@ -231,8 +231,8 @@ async def _clients(
 async def _keys(secrets: Secrets, path: str, name: str, required: tuple[str, ...]) -> dict[str, Secret]:
     found = await secrets.secret(name)
     if found is None:
-        wanted = " and ".join(required)
-        raise SecretMissing(f'{path}: there is no Secret "{name}"; create it with the key {wanted}')
+        wanted = f"key{'s' if len(required) > 1 else ''} {' and '.join(required)}"
+        raise SecretMissing(f'{path}: there is no Secret "{name}"; create it with the {wanted}')
     for key in required:
         if not found.get(key):
             raise SecretMissing(f'{path}: Secret "{name}" has no key "{key}"; add it')
