@@ -1,4 +1,6 @@
+import json
 import re
+from hashlib import sha256
 
 import pytest
 
@@ -36,6 +38,17 @@ def test_a_digest_is_of_the_steps_and_of_nothing_else() -> None:
     assert rig.plan().digest == other.plan().digest
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", rig.plan().digest)
     assert Plan(rig.plan().steps, ()).digest == rig.plan().digest
+
+
+def test_a_digest_is_of_sorted_json_a_step_a_line_as_anyone_can_compute_it() -> None:
+    rig = synced()
+    edit(rig.source.spaces, 100, name="Zürich")
+    del rig.source.spaces[101]
+    lines = [json.dumps(record, sort_keys=True, ensure_ascii=False) + "\n" for record in records(rig)]
+
+    assert rig.plan().digest == "sha256:" + sha256("".join(lines).encode()).hexdigest()
+    assert "Zürich" in lines[0]
+    assert len(lines) == 2
 
 
 def test_another_value_is_another_digest() -> None:

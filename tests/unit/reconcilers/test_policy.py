@@ -179,3 +179,31 @@ def test_hand_made_desks_are_seen_before_a_location_goes() -> None:
 
     assert rig.target.refusals == []
     assert withheld(rig)["wp:building:20"] == "NotEmpty"
+
+
+def test_what_an_incomplete_source_does_mention_is_not_missing() -> None:
+    rig = synced()
+    rig.source.hidden = {("spaces", 200)}
+    rig.source.garbled = {("spaces", 100)}
+    edit(rig.source.spaces, 102, reservable=False)
+    edit(rig.source.spaces, 101, name="Vostok")
+
+    assert withheld(rig) == {}
+    assert [step.action for step in rig.plan().steps] == [Action.UPDATE]
+
+
+def test_what_an_incomplete_source_misses_on_both_sides_holds_nothing_up() -> None:
+    rig = synced()
+    rig.source.hidden = {("spaces", 100)}
+    del rig.target.tables["rooms"][rig.target.find("wp:room:100")["id"]]
+    edit(rig.source.spaces, 101, name="Vostok")
+
+    assert withheld(rig) == {}
+
+
+def test_a_missing_type_holds_up_no_other_type() -> None:
+    rig = synced()
+    rig.source.hidden = {("types", 52)}
+    edit(rig.source.types, 53, name="Pod")
+
+    assert [step.action for step in rig.plan().steps] == [Action.UPDATE]
