@@ -247,3 +247,45 @@ def test_a_container_that_was_there_before_us_stays() -> None:
     assert rig.target.tables["countries"][country]["ExternalId"] == "wp:country:DE"
     assert "wp:city:DE:berlin" not in rig.target.state()
     assert rig.plan().steps == ()
+
+
+def test_a_country_of_the_same_name_is_used_whatever_its_code_and_no_other() -> None:
+    rig = Rig(two_buildings())
+    other = rig.target.insert("countries", {"ResourceName": "Narnia", "CountryCode": "NA"})
+    same = rig.target.insert("countries", {"ResourceName": "united states OF america", "CountryCode": "USA"})
+
+    rig.sync()
+
+    assert rig.target.find("wp:country:US")["id"] == same
+    assert rig.target.tables["countries"][same]["CountryCode"] == "US"
+    assert rig.target.tables["countries"][other]["ExternalId"] is None
+
+
+def test_a_country_of_the_same_code_goes_before_one_of_the_same_name() -> None:
+    rig = Rig(two_buildings())
+    rig.target.insert("countries", {"ResourceName": "United States of  America", "CountryCode": "XX"})
+    code = rig.target.insert("countries", {"ResourceName": "USA", "CountryCode": "US"})
+
+    rig.sync()
+
+    assert rig.target.find("wp:country:US")["id"] == code
+
+
+def test_a_hand_made_location_of_the_same_name_is_not_taken_over() -> None:
+    rig = synced()
+    region = rig.target.find("wp:city:US:houston")["id"]
+    hangar = rig.target.insert("locations", {"ResourceName": "Hangar", "InternalParentId": region})
+    put(rig.source, building(30, "HANGAR"))
+    edit(rig.source.centers, 95, buildings=frozenset({10, 20, 30}))
+
+    rig.sync()
+
+    assert rig.target.tables["locations"][hangar]["ExternalId"] is None
+    assert [item.reason for item in rig.plan().withheld] == ["NameTaken"]
+
+
+def test_a_location_without_new_resources_is_given_no_group() -> None:
+    rig = synced()
+    rig.target.find("wp:building:10")["GroupIds"] = []
+
+    assert rig.plan().steps == ()
