@@ -54,10 +54,11 @@ async def serve(options: Options) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        kube = await stack.enter_async_context(await _connect())
+        kube = await stack.enter_async_context(await Kube.connect())
         targets = SyncTargets(kube)
         watched = _watched(options)
-        await _check(targets, watched)
+        if not await _unless(stop, _learn(targets, watched)):
+            return 0
         await stack.enter_async_context(health.serving(options.health_port, lambda: _ready(kube)))
         elector = Elector(kube, namespace=own_namespace(), name=LEASE, identity=_identity())
         log.info("waiting to become the leader as %s", elector.identity)
@@ -100,7 +101,7 @@ async def _operate(
     )
     handlers.register(registry, controller, targets)
     # Who was there first must be known again: SyncTargets may have come and gone while we stood by.
-    await targets.learn(watched or (None,))
+    await _learn(targets, watched)
     await kopf.operator(
         registry=registry,
         settings=settings,
@@ -118,14 +119,7 @@ def _watched(options: Options) -> tuple[str, ...]:
     return tuple(dict.fromkeys(options.namespaces)) or (own_namespace(),)
 
 
-async def _connect() -> Kube:
-    try:
-        return await Kube.connect()
-    except KubeError as error:
-        raise ConfigError(f"no Kubernetes API to talk to: {error}") from None
-
-
-async def _check(targets: SyncTargets, watched: tuple[str, ...]) -> None:
+async def _learn(targets: SyncTargets, watched: tuple[str, ...]) -> None:
     try:
         await targets.learn(watched or (None,))
     except NotFound:
@@ -140,7 +134,7 @@ async def _ready(kube: Kube) -> str | None:
     try:
         await kube.request("GET", "/version")
     except KubeError as error:
-        return f"the Kubernetes API does not answer: {error}"
+        return f"not ready: {error}"
     return None
 
 
