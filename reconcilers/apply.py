@@ -69,8 +69,7 @@ async def apply(
     """Run all nodes and remember. Never raises SyncError: how it went is in the result."""
     run = _Run(nodes, ledger, ports, writer, gate)
     for node in nodes:
-        if node.part is Part.MAKE and isinstance(node.step, Create):
-            ledger.intend(node.step.entity, run.now())
+        ledger.intend(node.step, run.now())
     try:
         await run.commit()
         await run.all(concurrency)
@@ -216,7 +215,7 @@ class _Run:
         if isinstance(step, Delete):
             self.ledger.mapping.forget(step.key)
         else:
-            self.ledger.intend(step.entity, self.now())
+            self.ledger.intend(Create(step.entity), self.now())
 
     async def _release(self, step: Release) -> None:
         await self.writer.update(step.current.kind, step.current.id, {EXTERNAL_ID: None})

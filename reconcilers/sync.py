@@ -20,6 +20,7 @@ from reconcilers.prune import prune, release
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
 from reconcilers.translate import Defaults, Scope, translate
+from reconcilers.vanished import check_not_vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
     proof, gaps = prove(observed)
     desired = translate(observed, settings.scope, settings.defaults)
     pairing = match(await ports.target.read(demand(desired, mapping)), mapping)
+    check_not_vanished(desired, pairing, mapping)
     desired, plan = make_plan(desired, pairing, mapping, proof, settings.policies)
     ports.observer.on(Planned(plan))
     applied = None
