@@ -26,11 +26,13 @@ class Watchlist:
         self._by_uid: dict[str, Watched] = {}
 
     def of(self, namespace: str, name: str, uid: str) -> Watched:
-        """The entry of this object, made on first sight."""
-        for other in self._by_uid.values():
-            if (other.namespace, other.name) == (namespace, name) and other.uid != uid:
-                _end(other)
-        return self._by_uid.setdefault(uid, Watched(namespace, name, uid))
+        """The entry of this object, made on first sight; a late word of a predecessor changes nothing."""
+        if uid not in self._by_uid:
+            for other in self._by_uid.values():
+                if (other.namespace, other.name) == (namespace, name):
+                    _end(other)
+            self._by_uid[uid] = Watched(namespace, name, uid)
+        return self._by_uid[uid]
 
     def drop(self, uid: str) -> None:
         """The object is gone."""
