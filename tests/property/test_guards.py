@@ -74,7 +74,7 @@ def settle_in(target: MemoryTarget, pick: int) -> None:
     names = {row["ResourceName"].casefold() for row in target.tables["rooms"].values()}
     names |= {row["ResourceName"].casefold() for row in target.tables["desks"].values()}
     name = "B" if "b" not in names else f"Nest {pick}"
-    target.insert("rooms", space_in(location["id"], group, 1, number, name))
+    target.insert("rooms", {**space_in(location["id"], group, 1, number, name), "ExternalId": "hr:5"})
 
 
 def foreign_rows(target: MemoryTarget) -> dict[tuple[str, int], dict[str, Any]]:

@@ -6,6 +6,7 @@ from reconcilers.errors import EmptySource, TransientError
 from reconcilers.model import Key, MappingState, Origin, State, content_digest
 from tests.engine.rig import Rig
 from tests.engine.samples import edit, put, space, synced, two_buildings
+from tests.property.test_guards import space_in
 
 APOLLO = Key("wp:room:100")
 
@@ -109,6 +110,32 @@ def test_an_internal_id_is_told_apart_from_that_of_a_desk() -> None:
     rig.sync()
 
     assert rig.target.state() == aim
+
+
+def test_an_external_id_given_to_another_one_by_hand_is_believed() -> None:
+    rig = synced()
+    aim = rig.target.state()
+    room, gone = rig.target.find("wp:room:100"), rig.target.find("wp:room:101")
+    del rig.target.tables["rooms"][gone["id"]]
+    room["ExternalId"] = "wp:room:101"
+
+    rig.sync()
+
+    assert rig.target.state() == aim
+    assert room["ResourceName"] == "Gemini"
+    assert rig.target.refusals == []
+    assert rig.plan().steps == ()
+
+
+def test_an_external_id_of_another_system_makes_nothing_ours() -> None:
+    rig = synced()
+    hall = space_in(rig.target.find("wp:building:10")["id"], 1, 1, "0", "Hall")
+    rig.target.insert("rooms", {**hall, "ExternalId": "hr:5"})
+
+    rig.sync()
+
+    assert not any(key.startswith("hr:") for key in entries(rig))
+    assert rig.plan().steps == ()
 
 
 def test_a_lost_mapping_is_learnt_again_as_recovered() -> None:
