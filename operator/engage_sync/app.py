@@ -102,7 +102,8 @@ class ClusterRunner:
             quota=target.status.get("quota"),
         )
         await listener.settled()
-        result.mapping = mapping_status(store.summary)
+        if result.report is not None:  # else it may not have been read, and is as it was
+            result.mapping = mapping_status(store.summary)
         return result
 
 
