@@ -65,8 +65,9 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, targets: S
             watchlist.of(str(namespace), name, uid).see(dict(body))
 
     kopf.on.login(registry=registry)(_login)
+    # A second more than the grace, so that a run ends by itself before it is cut off.
     kopf.daemon(
-        GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE, cancellation_timeout=2.0
+        GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE + 1, cancellation_timeout=2.0
     )(follow)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(see)
 

@@ -98,7 +98,7 @@ def test_one_daemon_and_one_watcher_are_all_there_is() -> None:
     for handler in (made.daemon, made.watcher):
         assert handler.selector is not None
         assert (handler.selector.group, handler.selector.version) == ("engage-sync.io", "v1alpha1")
-    assert (made.daemon.cancellation_backoff, made.daemon.cancellation_timeout) == (GRACE, 2.0)  # type: ignore[attr-defined]
+    assert (made.daemon.cancellation_backoff, made.daemon.cancellation_timeout) == (GRACE + 1, 2.0)  # type: ignore[attr-defined]
     assert not made.registry._changing.get_all_handlers()
     assert len(made.registry._activities.get_all_handlers()) == 1
 

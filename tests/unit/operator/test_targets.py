@@ -1,5 +1,6 @@
 """Who is woken by what, who was there first, and whose status is written."""
 
+import asyncio
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from engage_sync.kube import Conflict, KubeError, NotFound
 from engage_sync.resource import Status, parse_spec
 from engage_sync.targets import ATTEMPTS, SyncTargets, Target, Watched
 from reconcilers.errors import Halted
+from reconcilers.ports import Gate
 from tests.synctargets import manifest, spec
 from tests.unit.operator.cluster import Cluster, Json
 
@@ -239,3 +241,60 @@ def test_a_run_goes_on_only_while_it_is_wanted(change: Callable[[Json], object],
     else:
         with pytest.raises(Halted, match=why):
             watched.check_still_wanted(target, parse_spec(target.spec))
+
+
+# Waiting for a slot, and being cut off
+
+
+@pytest.mark.parametrize("news", ["suspend", "delete", "stop"])
+async def test_what_happens_while_a_run_waits_for_its_slot_is_heard(news: str) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    stopped = False
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: stopped))
+    await _settle()
+
+    if news == "suspend":
+        cluster.kube.apply(manifest(spec(mode="Apply", suspend=True)))
+        acme.see(body(cluster))
+    elif news == "delete":
+        del cluster.kube.objects["acme"]
+        acme.wake.set()
+    else:
+        stopped = True
+        acme.wake.set()
+    cluster.controller.slots.release()
+    await _settle()
+    loop.cancel()
+    await asyncio.wait({loop})
+
+    assert cluster.runner.runs == []
+    if news == "suspend":
+        assert cluster.ready()[1] == "Suspended"
+    if news == "stop":
+        assert cluster.kube.writes == 0
+
+
+async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+
+    async def hangs(_: Gate) -> None:
+        await asyncio.Event().wait()
+
+    cluster.runner.during = hangs
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    await _settle()
+    assert len(cluster.runner.runs) == 1
+    loop.cancel()
+    await asyncio.wait({loop})
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def _settle() -> None:
+    """Let everybody do what they can do."""
+    for _ in range(50):
+        await asyncio.sleep(0)
