@@ -4,7 +4,7 @@ import pytest
 
 from reconcilers.errors import EmptySource, TransientError
 from reconcilers.model import Key, MappingState, Origin, State, content_digest
-from tests.engine.rig import Rig
+from tests.engine.rig import GateAfter, Rig
 from tests.engine.samples import edit, put, space, synced, two_buildings
 from tests.property.test_guards import space_in
 
@@ -254,3 +254,15 @@ def test_buildings_that_cannot_be_read_are_not_none() -> None:
     rig.source.garbled = {("buildings", 10), ("buildings", 20)}
 
     assert rig.writes_of_sync() == []
+
+
+def test_what_was_to_be_removed_and_came_back_is_synced_again() -> None:
+    rig = synced()
+    room = rig.source.spaces.pop(100)
+    rig.gate = GateAfter(0)
+    rig.sync()
+    put(rig.source, room)
+    rig.gate = lambda: None
+
+    assert rig.writes_of_sync() == []
+    assert entries(rig)[APOLLO].state is State.SYNCED

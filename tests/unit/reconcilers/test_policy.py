@@ -1,12 +1,15 @@
 import pytest
 
+from reconcilers.model import Current, Kind, MappingState
 from reconcilers.plan import Action
 from reconcilers.policy import Policies
+from reconcilers.ports import Demand
 from reconcilers.source import Floor
-from reconcilers.sync import Settings
+from reconcilers.sync import Settings, demand
+from reconcilers.translate import translate
 from tests.engine.memory_target import MemoryTarget
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, edit, put, space, synced
+from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
 from tests.property.test_guards import space_in
 
 
@@ -207,3 +210,57 @@ def test_a_missing_type_holds_up_no_other_type() -> None:
     edit(rig.source.types, 53, name="Pod")
 
     assert [step.action for step in rig.plan().steps] == [Action.UPDATE]
+
+
+def test_what_left_the_scope_goes_whatever_is_withheld_of_its_location() -> None:
+    rig = allow(synced(), "Observe", "Delete")
+    edit(rig.source.buildings, 10, name="Spire")
+    edit(rig.source.spaces, 100, reservable=False)
+
+    assert withheld(rig) == {"wp:building:10": "ManagementPolicies"}
+    assert [step.action for step in rig.plan().steps] == [Action.DELETE]
+
+
+def test_orphans_go_with_their_whole_location() -> None:
+    rig = synced()
+    del rig.source.buildings[20]
+
+    rig.sync()
+
+    assert withheld(rig) == {}
+    assert not {"wp:building:20", "wp:floor:3", "wp:room:200"} & set(rig.target.state())
+
+
+def test_orphans_stay_when_their_location_turns_out_to_stay() -> None:
+    rig = synced()
+    annex = rig.target.find("wp:building:20")["id"]
+    rig.target.insert("rooms", space_in(annex, 1, 1, "0", "Hall"))
+    del rig.source.buildings[20]
+
+    rig.sync()
+
+    assert withheld(rig) == {"wp:building:20": "NotEmpty"}
+    assert {"wp:building:20", "wp:floor:4", "wp:room:200", "wp:room:201"} <= set(rig.target.state())
+
+
+def test_an_empty_building_that_is_not_understood_stays_with_its_region() -> None:
+    source = two_buildings()
+    put(source, building(30, "Solo", city="Berlin", country_code="DE", country_name="Germany"))
+    edit(source.centers, 95, buildings=frozenset({10, 20, 30}))
+    rig = synced(source)
+    edit(source.buildings, 30, country_code="")
+
+    rig.sync()
+
+    assert {"wp:building:30", "wp:city:DE:berlin", "wp:country:DE"} <= set(rig.target.state())
+
+
+def test_nothing_is_read_below_what_is_not_ours() -> None:
+    rig = synced()
+    hangar = Current(Kind.LOCATION, 77, None, ("Hangar", 1))
+    desired = translate(rig.source.observe(), rig.settings.scope, rig.settings.defaults)
+    assert rig.store.entries is not None
+
+    wanted = demand(desired, MappingState(rig.store.entries))(hangar)
+
+    assert wanted == Demand(floors=False)
