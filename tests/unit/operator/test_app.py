@@ -294,17 +294,18 @@ def target_of(world: World, **status: Any) -> Target:
 
 
 async def in_cluster(
-    world: World, kube: FakeKube, mode: str = "Apply", **status: Any
+    world: World, kube: FakeKube, mode: str = "Apply", gate: Gate = lambda: None, **status: Any
 ) -> tuple[RunResult, list[Plan]]:
     told: list[Plan] = []
 
     async def on_plan(plan: Plan) -> None:
-        await asyncio.sleep(0)
+        for _ in range(5_000):  # as slow as an API server may be
+            await asyncio.sleep(0)
         told.append(plan)
 
     runner = ClusterRunner(kube)  # type: ignore[arg-type]
     changed = world.manifests.spec.model_copy(update={"mode": Mode(mode)})
-    return await runner.run(target_of(world, **status), changed, lambda: None, on_plan), told
+    return await runner.run(target_of(world, **status), changed, gate, on_plan), told
 
 
 async def test_a_run_in_the_cluster_reads_its_own_namespace_and_keeps_its_mapping_there(world: World) -> None:
@@ -320,6 +321,13 @@ async def test_a_run_in_the_cluster_reads_its_own_namespace_and_keeps_its_mappin
     assert first.mapping == second.mapping
     assert [len(plan.steps) for plan in told] == [51]
     assert told_again == []
+
+
+async def test_the_start_is_told_before_the_end_even_of_a_run_that_ends_at_once(world: World) -> None:
+    result, told = await in_cluster(world, FakeKube(world.manifests.secrets), gate=GateAfter(0))
+
+    assert isinstance(result.error, Halted)
+    assert [len(plan.steps) for plan in told] == [51]
 
 
 async def test_mode_plan_in_the_cluster_writes_nothing_anywhere(world: World) -> None:
