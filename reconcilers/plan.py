@@ -138,6 +138,11 @@ class Withheld:
     reason: str
 
 
+def withhold_step(step: Step, reason: str) -> Withheld:
+    """This step, withheld for this reason."""
+    return Withheld(step.action, kind_of(step), key_of(step), name_of(step), reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in canonical order: down the hierarchy, then deletes up; and what is withheld."""

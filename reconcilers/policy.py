@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from reconcilers.match import Pairing
 from reconcilers.model import Desired, Key, MappingState
 from reconcilers.order import needed_by, prerequisites
-from reconcilers.plan import Action, Delete, Step, Withheld, key_of, kind_of, name_of, parent_of
+from reconcilers.plan import Action, Delete, Step, Withheld, key_of, parent_of, withhold_step
 from reconcilers.slots import Slot, claimed_by, taken
 
 BY_POLICY, INCOMPLETE, WAITS = "ManagementPolicies", "SourceIncomplete", "WaitsForWithheld"
+DOUBTFUL = "TargetIncomplete"
+"""Something that the mapping holds is not listed in the target, so nothing is removed."""
 TAKEN = "NameTaken"
 """Its name or number is held by something that stays."""
 
@@ -52,7 +54,7 @@ def withhold(
     if reasons:
         reasons = _with_dependants(steps, pairing, reasons)
     result += [
-        Withheld(step.action, kind_of(step), key_of(step), name_of(step), reasons[id(step)])
+        withhold_step(step, reasons[id(step)])
         for step in steps
         if id(step) in reasons and key_of(step) not in stuck
     ]

@@ -19,8 +19,11 @@ HALF = 4
 Listing = tuple[Kind, Key | None, str]
 
 
-def check_not_vanished(desired: Desired, pairing: Pairing, mapping: MappingState) -> None:
-    """Judge what the mapping holds, is still desired, and is not in the target. Raises IncompleteAnswer."""
+def check_not_vanished(desired: Desired, pairing: Pairing, mapping: MappingState) -> list[Entry]:
+    """What the mapping holds, is still desired, and is not in the target, if that is believable.
+
+    Raises IncompleteAnswer when it is not.
+    """
     known = [
         entry
         for entry in mapping.entries.values()
@@ -28,7 +31,7 @@ def check_not_vanished(desired: Desired, pairing: Pairing, mapping: MappingState
     ]
     missing = [entry for entry in known if entry.key not in pairing.current_of]
     if not missing:
-        return
+        return []
     expected = Counter(map(_listing, known))
     lost = Counter(map(_listing, missing))
     held = {entry.parent for entry in known} | set(_still_named(missing, desired, pairing))
@@ -36,6 +39,7 @@ def check_not_vanished(desired: Desired, pairing: Pairing, mapping: MappingState
         listing = _listing(entry)
         if entry.key in held or _too_much(lost[listing], expected[listing]):
             raise IncompleteAnswer(_sentence(entry, lost[listing], expected[listing]), system="target")
+    return missing
 
 
 def _too_much(lost: int, expected: int) -> bool:
@@ -64,7 +68,7 @@ def _still_named(missing: list[Entry], desired: Desired, pairing: Pairing) -> It
 def _sentence(entry: Entry, lost: int, expected: int) -> str:
     where = f" below {entry.parent}" if entry.parent else ""
     return (
-        f"of {expected} {entry.kind}s that the mapping holds{where}, {lost} are not listed "
-        f"(first {entry.key}); this is not believed and nothing was written. If they were deleted there on "
-        "purpose, delete the mapping: it is then rebuilt"
+        f"{entry.kind}: {lost} of {expected} that the mapping holds{where} not listed, first {entry.key}; "
+        "this is not believed and nothing was written. If they were deleted there on purpose, delete the "
+        "mapping: it is then rebuilt"
     )

@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis' patience, and the real control plane for those that are marked `cluster`."""
+"""What all tests share: Hypothesis' patience, and the real control plane."""
 
 import os
 

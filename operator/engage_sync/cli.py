@@ -78,6 +78,8 @@ def plan(files: tuple[Path, ...], state: Path | None, output: str) -> None:
     result = _run(files, state, apply=False)
     report = result.require_report()
     click.echo(RENDERERS[output](report, result.requests))
+    if report.gaps:
+        _fail(f"the source is not complete, so the plan is not either: {report.gaps[0]}")
     sys.exit(CHANGES if report.plan.steps or report.plan.withheld else IN_SYNC)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from engage_sync.resource import Requests
-from reconcilers.apply import Outcome, Status
+from reconcilers.apply import Outcome
 from reconcilers.model import KINDS
 from reconcilers.plan import Action, Step, step_record
+from reconcilers.policy import BY_POLICY
 from reconcilers.report import Report
 
 Renderer = Callable[[Report, Requests], str]
@@ -49,7 +50,7 @@ def as_data(report: Report, requests: Requests) -> dict[str, Any]:
         "skips": [
             {"kind": kind, "reason": reason, "count": count} for (kind, reason), count in report.skips.items()
         ],
-        "failures": [_failure(outcome) for outcome in failed(report)],
+        "failures": [_failure(outcome) for outcome in report.problems],
         "gaps": [str(gap) for gap in report.gaps],
         "requests": {"source": requests.get("source", 0), "target": requests.get("target", 0)},
     }
@@ -92,22 +93,15 @@ def as_markdown(report: Report, requests: Requests) -> str:
 RENDERERS: dict[str, Renderer] = {"text": as_text, "json": as_json, "markdown": as_markdown}
 
 
-def failed(report: Report) -> list[Outcome]:
-    """The outcomes that did not go well, failures before what was skipped because of them."""
-    outcomes = report.applied.outcomes if report.applied else []
-    return sorted(
-        (outcome for outcome in outcomes if outcome.status is not Status.DONE), key=lambda item: item.status
-    )
-
-
 def _summary(report: Report) -> str:
     withheld = len(report.plan.withheld)
     return report.plan.summary + (f", {withheld} withheld" if withheld else "")
 
 
 def _withheld(report: Report) -> list[str]:
+    """What nobody wants carried out; the rest of what is withheld is told as a problem, with what to do."""
     return [f"{item.kind} {item.name} ({item.key}): {item.action} is withheld, {item.reason}"
-            for item in report.plan.withheld]  # fmt: skip
+            for item in report.plan.withheld if item.reason == BY_POLICY]  # fmt: skip
 
 
 def _gaps(report: Report) -> list[str]:
@@ -120,7 +114,7 @@ def _skips(report: Report) -> list[str]:
 
 def _failures(report: Report) -> list[str]:
     return [f"{item.status}: {item.action} {item.kind} {item.name} ({item.key}): {item.message}"
-            for item in failed(report)]  # fmt: skip
+            for item in report.problems]  # fmt: skip
 
 
 def _failure(outcome: Outcome) -> dict[str, str]:

@@ -22,25 +22,12 @@ from engage_sync.resource import (
     Status,
 )
 from engage_sync.schedule import FAILED, Trigger
-from reconcilers.apply import Outcome
-from reconcilers.apply import Status as StepStatus
 from reconcilers.errors import SyncError
 from reconcilers.levels import LEVELS
-from reconcilers.plan import UNPROVEN, Withheld
-from reconcilers.policy import INCOMPLETE, TAKEN, WAITS
-from reconcilers.prune import NOT_EMPTY
 from reconcilers.report import KindRow, Report
 
 FAILURES_MAX, HISTORY_MAX = 20, 5
 """How many are told one by one; texts are cut to the CRD's bounds where the status is written."""
-
-WHY_WITHHELD = {
-    NOT_EMPTY: "it holds something in Engage that is not ours; move or delete that by hand",
-    TAKEN: "its name or number is taken in Engage by something that is not ours; rename one of them",
-    INCOMPLETE: "the source was not complete; the next complete run does it",
-    UNPROVEN: "the source was not complete or the mapping was just rebuilt; the next run does it",
-    WAITS: "it waits for another step that is withheld",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +145,10 @@ def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
 def _partial_message(report: Report) -> str:
     if report.gaps:
         return f"The source is not complete, so nothing was deleted: {report.gaps[0]}"
-    failures = _failures(report, ())
-    first = failures[0]
+    problems, first = report.problems, report.problems[0]
     return (
-        f"{len(failures)} of {len(report.plan.steps) + len(report.unresolved)} steps failed, see "
-        f"status.failures; first: {first['action']} {first['kind']} {first['name']!r}: {first['message']}"
+        f"{len(problems)} of {len(report.plan.steps) + len(report.plan.withheld)} steps failed, see "
+        f"status.failures; first: {first.action} {first.kind} {first.name!r}: {first.message}"
     )
 
 
@@ -225,29 +211,22 @@ def _kind_row(row: KindRow) -> KindStatus:
 
 
 def _failures(report: Report, before: Sequence[Failure]) -> list[Failure]:
-    """What was refused, then what was skipped because of that, then what could not even be tried."""
-    outcomes = report.applied.outcomes if report.applied else []
     attempts = {(each["kind"], each["sourceKey"]): each.get("attempts", 1) for each in before}
-
-    def failure(item: Outcome | Withheld, message: str) -> Failure:
-        source_key = LEVELS[item.kind].source_key(item.key)
-        return Failure(
-            kind=item.kind.value,
-            sourceKey=source_key,
-            name=item.name,
-            action=item.action.value,
-            reason=item.reason,
-            message=message,
-            attempts=1 + attempts.get((item.kind.value, source_key), 0),
+    failures = []
+    for problem in report.problems:
+        source_key = LEVELS[problem.kind].source_key(problem.key)
+        failures.append(
+            Failure(
+                kind=problem.kind.value,
+                sourceKey=source_key,
+                name=problem.name,
+                action=problem.action.value,
+                reason=problem.reason,
+                message=problem.message,
+                attempts=1 + attempts.get((problem.kind.value, source_key), 0),
+            )
         )
-
-    failed = sorted(
-        (each for each in outcomes if each.status is not StepStatus.DONE), key=lambda each: each.status
-    )
-    return [
-        *(failure(outcome, outcome.message) for outcome in failed),
-        *(failure(item, WHY_WITHHELD.get(item.reason, item.reason)) for item in report.unresolved),
-    ]
+    return failures
 
 
 def _closed(status: Status) -> Status:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engage_sync.render import RENDERERS, as_data, as_json, as_markdown, as_text, failed
+from engage_sync.render import RENDERERS, as_data, as_json, as_markdown, as_text
 from engage_sync.resource import Requests
 from reconcilers.apply import Applied, Outcome, Status
 from reconcilers.model import KINDS, Current, Key, Kind
@@ -82,7 +82,7 @@ def test_people_are_told_all_that_did_not_happen(form: str) -> None:
     text = RENDERERS[form](everything(), CALLS)
 
     for remark in (
-        "Location Old (wp:building:9): delete is withheld, Policy",
+        "skipped: delete Location Old (wp:building:9): Policy",
         "the source is not complete: ",
         "left out: 2 Location, NoTimeZone",
         "failed: update Floor A (wp:floor:1): not | like this",
@@ -97,7 +97,7 @@ def test_programs_are_told_the_same() -> None:
     data = json.loads(as_json(everything(), CALLS))
 
     assert data["skips"] == [{"kind": "Location", "reason": "NoTimeZone", "count": 2}]
-    assert [failure["key"] for failure in data["failures"]] == ["wp:floor:1", "wp:room:2"]
+    assert [failure["key"] for failure in data["failures"]] == ["wp:floor:1", "wp:room:2", "wp:building:9"]
     assert data["failures"][0] == {
         "kind": "Floor",
         "key": "wp:floor:1",
@@ -120,7 +120,7 @@ def test_the_summary_counts_the_steps() -> None:
 
 
 def test_failures_come_before_what_was_skipped_because_of_them() -> None:
-    assert [outcome.status for outcome in failed(everything())] == [Status.FAILED, Status.SKIPPED]
+    assert [outcome.status for outcome in everything().failed] == [Status.FAILED, Status.SKIPPED]
 
 
 def test_an_early_end_shows_in_no_count() -> None:

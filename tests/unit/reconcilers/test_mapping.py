@@ -207,7 +207,7 @@ def test_a_create_that_is_refused_again_commits_nothing_more() -> None:
 
     report = rig.sync()
 
-    assert report.failures == 1
+    assert len(report.failed) == 1
     assert rig.store.commits == commits
 
 

@@ -46,7 +46,7 @@ def test_a_run_that_was_stopped_says_so_and_what_was_done() -> None:
 
     assert str(report.ended_by) == "told to stop"
     assert report.writes == 3
-    assert report.failures == 0
+    assert report.failed == []
 
 
 def test_a_plan_alone_writes_and_remembers_nothing() -> None:
