@@ -69,8 +69,7 @@ async def apply(
     """Run all nodes and remember. Never raises SyncError: how it went is in the result."""
     run = _Run(nodes, ledger, ports, writer, gate)
     for node in nodes:
-        if node.part is Part.MAKE and isinstance(node.step, Create):
-            ledger.intend(node.step.entity, run.now())
+        ledger.intend(node.step, run.now())
     try:
         await run.commit()
         await run.all(concurrency)
@@ -96,6 +95,8 @@ class _Run:
     told: set[int] = field(default_factory=set)
     answered: int = 0
     last_commit: float = 0.0
+    storing: asyncio.Task[None] | None = None
+    """The commit under way; never two at once."""
 
     async def all(self, concurrency: int) -> None:
         """Start whatever is ready, up to `concurrency` calls in flight, until nothing is left."""
@@ -119,12 +120,21 @@ class _Run:
                         waiting[follower] -= 1
                         if waiting[follower] == 0:
                             ready.append(follower)
-                if self.ports.clock.now() - self.last_commit >= CHECKPOINT_SECONDS:
-                    await self.commit()
+                if self.storing is None and self.ports.clock.now() - self.last_commit >= CHECKPOINT_SECONDS:
+                    self.storing = asyncio.create_task(self._checkpoint())
         finally:
-            if flying:
-                # A call in flight may change the target: wait for its answer, so that it is remembered.
-                await asyncio.wait(flying)
+            # A call in flight may change the target: wait for its answer, so that it is remembered.
+            if unfinished := [*flying, *([self.storing] if self.storing else [])]:
+                await asyncio.wait(unfinished)
+
+    async def _checkpoint(self) -> None:
+        """Commit beside the calls in flight; a store that fails ends the run."""
+        try:
+            await self.commit()
+        except SyncError as error:
+            self.applied.ended_by = self.applied.ended_by or error
+        finally:
+            self.storing = None
 
     async def commit(self) -> None:
         """Make the mapping durable if it changed."""
@@ -205,7 +215,7 @@ class _Run:
         if isinstance(step, Delete):
             self.ledger.mapping.forget(step.key)
         else:
-            self.ledger.intend(step.entity, self.now())
+            self.ledger.intend(Create(step.entity), self.now())
 
     async def _release(self, step: Release) -> None:
         await self.writer.update(step.current.kind, step.current.id, {EXTERNAL_ID: None})

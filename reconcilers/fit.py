@@ -108,9 +108,7 @@ def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
             entities[entity.key] = location.with_group(entity, chosen)
 
 
-def _with_new_resources(
-    locations: set[Key], entities: dict[Key, Entity], pairing: Pairing
-) -> set[Value]:
+def _with_new_resources(locations: set[Key], entities: dict[Key, Entity], pairing: Pairing) -> set[Value]:
     """A location gets its group before its first resource; later its groups are the target's own."""
     moving = {key for key in locations if _moves(entities[key], pairing)}
     return {

@@ -1,6 +1,6 @@
 """What a run knows while it writes: internal ids as they come, and the mapping that is remembered."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
@@ -9,12 +9,14 @@ from reconcilers.model import (
     Entity,
     Entry,
     Key,
+    Kind,
     MappingState,
     Origin,
     State,
     Value,
     content_digest,
 )
+from reconcilers.plan import Create, Delete, Replace, Step, key_of
 
 
 @dataclass(slots=True)
@@ -57,41 +59,19 @@ class Ledger:
             fields[name] = None if value is None else self.internal_id(Key(str(value)))
         return fields
 
-    def intend(self, entity: Entity, now: int) -> None:
-        """Remember that a create will be sent: after a crash, the target's external ids tell how it went."""
-        level = LEVELS[entity.kind]
-        known = self.mapping.entries.get(entity.key)
-        self.mapping.put(
-            Entry(
-                kind=level.kind,
-                key=entity.key,
-                parent=entity.parent,
-                variant=level.variant_of(entity.values),
-                id=None,
-                digest="",
-                first_synced=known.first_synced if known else now,
-                last_synced=known.last_synced if known else now,
-                state=State.CREATING,
-            )
-        )
+    def intend(self, step: Step, now: int) -> None:
+        """Remember what will be made or removed: after a crash, the target's external ids say how it went."""
+        if isinstance(step, Create):
+            self._put(step.entity.kind, step.entity.key, step.entity.values, now, state=State.CREATING)
+        elif isinstance(step, Delete | Replace):
+            known = self.mapping.entries.get(key_of(step))
+            if known is not None:
+                self.mapping.put(replace(known, state=State.REMOVING))
 
     def remember(self, entity: Entity, internal_id: int, now: int, origin: Origin | None = None) -> None:
         """Remember an entity that the target now holds as desired."""
-        level = LEVELS[entity.kind]
-        known = self.mapping.entries.get(entity.key)
-        self.mapping.put(
-            Entry(
-                kind=entity.kind,
-                key=entity.key,
-                parent=entity.parent,
-                variant=level.variant_of(entity.values),
-                id=internal_id,
-                digest=content_digest(level.owned(entity.values)),
-                first_synced=known.first_synced if known else now,
-                last_synced=now,
-                origin=origin or (known.origin if known else Origin.CREATED),
-            )
-        )
+        digest = content_digest(LEVELS[entity.kind].owned(entity.values))
+        self._put(entity.kind, entity.key, entity.values, now, id=internal_id, digest=digest, origin=origin)
 
     def remember_unchanged(self, changing: set[Key], withheld: set[Key], now: int) -> None:
         """Remember what needs no step: entries that are missing, point elsewhere or say other content."""
@@ -118,20 +98,38 @@ class Ledger:
 
     def _recover(self, key: Key, now: int) -> None:
         """Remember where an entity is that is not as desired."""
-        current, known = self.pairing.current_of[key], self.mapping.entries.get(key)
+        current = self.pairing.current_of[key]
         level = LEVELS[current.kind]
         above = self.pairing.reference(level.parent, current.parent_id) if level.parent else None
+        values = (current.name, above, *current.values[2:])
+        origin = None if key in self.mapping.entries else Origin.RECOVERED
+        self._put(current.kind, key, values, now, id=current.id, origin=origin)
+
+    def _put(
+        self,
+        kind: Kind,
+        key: Key,
+        values: tuple[Value, ...],
+        now: int,
+        *,
+        id: int | None = None,
+        digest: str = "",
+        state: State = State.SYNCED,
+        origin: Origin | None = None,
+    ) -> None:
+        known = self.mapping.entries.get(key)
         self.mapping.put(
             Entry(
-                kind=current.kind,
+                kind=kind,
                 key=key,
-                parent=None if above is None else Key(str(above)),
-                variant=level.variant_of(current.values),
-                id=current.id,
-                digest="",
+                parent=None if values[1] is None else Key(str(values[1])),
+                variant=LEVELS[kind].variant_of(values),
+                id=id,
+                digest=digest,
                 first_synced=known.first_synced if known else now,
-                last_synced=now,
-                origin=known.origin if known else Origin.RECOVERED,
+                last_synced=known.last_synced if known and id is None else now,
+                state=state,
+                origin=origin or (known.origin if known else Origin.CREATED),
             )
         )
 

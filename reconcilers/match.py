@@ -19,13 +19,13 @@ class Pairing:
     by_kind: dict[Kind, list[Current]] = field(default_factory=dict)
     """What the target holds of each kind, in the order of internal ids."""
     paired: set[int] = field(default_factory=set)
-    """Python ids of the currents that have a key."""
+    """Python ids of the currents that have a key; resources are left out here too, none is adopted."""
 
     def pair(self, key: Key, current: Current) -> None:
         """Say that this entity of the target stands for this key."""
         self.current_of[key] = current
-        self.paired.add(id(current))
         if current.kind is not Kind.RESOURCE:
+            self.paired.add(id(current))
             self.keys[current.kind][current.id] = key
 
     def part(self, key: Key) -> Current:
@@ -78,4 +78,7 @@ def match(holdings: Holdings, mapping: MappingState) -> Pairing:
 
 def ours(current: Current) -> bool:
     """Does it carry an external id of ours?"""
-    return current.external_id is not None and current.external_id.startswith(LEVELS[current.kind].prefix)
+    return current.external_id is not None and current.external_id.startswith(_PREFIXES[current.kind])
+
+
+_PREFIXES = {kind: level.prefix for kind, level in LEVELS.items()}

@@ -79,6 +79,8 @@ class State(StrEnum):
 
     CREATING = "Creating"
     """A create was intended; whether it happened is told by the target's external id."""
+    REMOVING = "Removing"
+    """A removal was intended, for good or to be made anew; that it is missing surprises nobody."""
     SYNCED = "Synced"
 
 

@@ -138,6 +138,11 @@ class Withheld:
     reason: str
 
 
+def withhold_step(step: Step, reason: str) -> Withheld:
+    """This step, withheld for this reason."""
+    return Withheld(step.action, kind_of(step), key_of(step), name_of(step), reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in canonical order: down the hierarchy, then deletes up; and what is withheld."""
@@ -148,8 +153,10 @@ class Plan:
     @property
     def digest(self) -> str:
         """A sha256 over the canonical steps and nothing else: same steps, same digest."""
-        canonical = dumps([step_record(step) for step in self.steps], sort_keys=True, ensure_ascii=False)
-        return f"sha256:{sha256(canonical.encode()).hexdigest()}"
+        canonical = sha256()
+        for step in self.steps:
+            canonical.update(dumps(step_record(step), sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        return f"sha256:{canonical.hexdigest()}"
 
     @property
     def summary(self) -> str:

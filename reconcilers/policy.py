@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from reconcilers.match import Pairing
 from reconcilers.model import Desired, Key, MappingState
-from reconcilers.order import Part, needed_by, prerequisites
-from reconcilers.plan import Action, Delete, Step, Withheld, key_of, kind_of, name_of, parent_of
+from reconcilers.order import needed_by, prerequisites
+from reconcilers.plan import Action, Delete, Step, Withheld, key_of, parent_of, withhold_step
 from reconcilers.slots import Slot, claimed_by, taken
 
 BY_POLICY, INCOMPLETE, WAITS = "ManagementPolicies", "SourceIncomplete", "WaitsForWithheld"
+DOUBTFUL = "TargetIncomplete"
+"""Something that the mapping holds is not listed in the target, so nothing is removed."""
 TAKEN = "NameTaken"
 """Its name or number is held by something that stays."""
 
@@ -52,7 +54,7 @@ def withhold(
     if reasons:
         reasons = _with_dependants(steps, pairing, reasons)
     result += [
-        Withheld(step.action, kind_of(step), key_of(step), name_of(step), reasons[id(step)])
+        withhold_step(step, reasons[id(step)])
         for step in steps
         if id(step) in reasons and key_of(step) not in stuck
     ]
@@ -64,11 +66,13 @@ def unsettled_keys(desired: Desired, pairing: Pairing, mapping: MappingState) ->
 
     What is derived from siblings (names, numbers, counts) cannot be trusted there.
     """
-    kept = {skip.key for skip in desired.skips if skip.kept}
+    mentioned = desired.entities.keys() | {skip.key for skip in desired.skips}
     missing = [
         entry
         for entry in mapping.entries.values()
-        if entry.key not in desired.entities and entry.key not in kept and entry.key in pairing.current_of
+        if entry.key not in desired.entities
+        and entry.key not in mentioned
+        and entry.key in pairing.current_of
     ]
     return frozenset(key for entry in missing for key in (entry.key, entry.parent) if key is not None)
 
@@ -101,8 +105,7 @@ def _with_dependants(steps: list[Step], pairing: Pairing, reasons: dict[int, str
         if isinstance(node.step, Delete) and node.step.goes_with is not None:
             going_with.setdefault(node.step.goes_with, []).append(index)
     for index, node in enumerate(nodes):
-        if node.part is Part.REMOVE:
-            followers[index] += going_with.get(key_of(node.step), ())
+        followers[index] += going_with.get(key_of(node.step), ())
     spread = dict(reasons)
     open_indexes = [index for step in reasons for index in indexes[step]]
     while open_indexes:

@@ -20,7 +20,7 @@ from reconcilers.plan import (
     Withheld,
     key_of,
     kind_of,
-    name_of,
+    withhold_step,
 )
 from reconcilers.proof import Proof
 
@@ -81,7 +81,7 @@ def prune(
         # What is kept goes only with its whole location, so a location that turns out to stay counts.
         locations = {key_of(step) for step in stuck if kind_of(step) is Kind.LOCATION}
         if locations <= staying:
-            return removals, [_not_empty(step) for step in stuck]
+            return removals, [withhold_step(step, NOT_EMPTY) for step in stuck]
         staying |= locations
 
 
@@ -166,7 +166,3 @@ def release(desired: Desired, pairing: Pairing) -> list[Step]:
         for item in pairing.unpaired(Kind.WORKSPACE_TYPE)
         if item.builtin and ours(item)
     ]
-
-
-def _not_empty(step: Step) -> Withheld:
-    return Withheld(step.action, kind_of(step), key_of(step), name_of(step), NOT_EMPTY)

@@ -4,12 +4,23 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from reconcilers.apply import Applied, Status
+from reconcilers.apply import Applied, Outcome, Status
 from reconcilers.errors import SyncError
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Desired, Kind, MappingState
-from reconcilers.plan import Action, Plan
+from reconcilers.plan import UNPROVEN, Action, Plan, Withheld
+from reconcilers.policy import BY_POLICY, DOUBTFUL, INCOMPLETE, TAKEN, WAITS
 from reconcilers.proof import Gap
+from reconcilers.prune import NOT_EMPTY
+
+WHY_WITHHELD = {
+    NOT_EMPTY: "it holds something that is not ours; move or delete that by hand",
+    TAKEN: "its name or number is taken by something that is not ours; rename one of them",
+    INCOMPLETE: "the source was not complete; the next complete run does it",
+    UNPROVEN: "the source was not complete or the mapping was just rebuilt; the next run does it",
+    DOUBTFUL: "the target does not list all that the mapping holds; the next run does it",
+    WAITS: "it waits for another step that is withheld",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +56,35 @@ class Report:
         return self.applied.ended_by if self.applied else None
 
     @property
-    def failures(self) -> int:
-        """How many steps were refused or skipped because of a refusal."""
-        return sum(row.failed for row in self.kinds)
+    def failed(self) -> list[Outcome]:
+        """What was refused, then what was skipped because of that."""
+        outcomes = self.applied.outcomes if self.applied else []
+        return sorted(
+            (outcome for outcome in outcomes if outcome.status is not Status.DONE),
+            key=lambda outcome: outcome.status,
+        )
+
+    @property
+    def problems(self) -> list[Outcome]:
+        """What failed, and what could not even be tried though the policies allow it."""
+        untried = (item for item in self.plan.withheld if item.reason != BY_POLICY)
+        return [*self.failed, *map(_untried, untried)]
+
+    @property
+    def whole(self) -> bool:
+        """Was everything done that is asked for?"""
+        return not (self.gaps or self.problems)
 
     @property
     def writes(self) -> int:
         """How many steps were carried out."""
         outcomes = self.applied.outcomes if self.applied else []
         return sum(outcome.status is Status.DONE for outcome in outcomes)
+
+
+def _untried(item: Withheld) -> Outcome:
+    message = WHY_WITHHELD.get(item.reason, item.reason)
+    return Outcome(item.kind, item.key, item.name, item.action, Status.SKIPPED, item.reason, message)
 
 
 def make_report(

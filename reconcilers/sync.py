@@ -12,14 +12,15 @@ from reconcilers.levels.resource import MEETING, PERSONAL
 from reconcilers.match import Pairing, match
 from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState
 from reconcilers.order import schedule
-from reconcilers.plan import Plan, compare, key_of, sort_key
-from reconcilers.policy import Policies, unsettled_keys, withhold
+from reconcilers.plan import Plan, compare, key_of, sort_key, withhold_step
+from reconcilers.policy import DOUBTFUL, Policies, unsettled_keys, withhold
 from reconcilers.ports import Clock, Demand, DemandOf, Gate, Ports, Writer
 from reconcilers.proof import Gap, Proof, prove
 from reconcilers.prune import prune, release
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
 from reconcilers.translate import Defaults, Scope, translate
+from reconcilers.vanished import check_not_vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
     proof, gaps = prove(observed)
     desired = translate(observed, settings.scope, settings.defaults)
     pairing = match(await ports.target.read(demand(desired, mapping)), mapping)
-    desired, plan = make_plan(desired, pairing, mapping, proof, settings.policies)
+    missing = check_not_vanished(desired, pairing, mapping)
+    desired, plan = make_plan(desired, pairing, mapping, proof, settings.policies, doubtful=bool(missing))
     ports.observer.on(Planned(plan))
     applied = None
     if writer is not None:
@@ -57,10 +59,16 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
 
 
 def make_plan(
-    desired: Desired, pairing: Pairing, mapping: MappingState, proof: Proof | None, policies: Policies
+    desired: Desired,
+    pairing: Pairing,
+    mapping: MappingState,
+    proof: Proof | None,
+    policies: Policies,
+    *,
+    doubtful: bool = False,
 ) -> tuple[Desired, Plan]:
-    """The plan, and the desired state as it fits this target."""
-    may_remove = None if mapping.rebuilt else proof
+    """The plan, and the desired state as it fits this target; nothing is removed while that is doubtful."""
+    may_remove = None if mapping.rebuilt or doubtful else proof
     desired, adopted = fit(desired, pairing, may_remove)
     steps, withheld = compare(desired, pairing, adopted, may_remove)
     steps += release(desired, pairing)
@@ -68,6 +76,9 @@ def make_plan(
         removals, stuck = prune(desired, pairing, mapping, steps, may_remove)
         steps += removals
         withheld += stuck
+    elif doubtful and proof is not None:
+        removals, _ = prune(desired, pairing, mapping, steps, proof)
+        withheld += [withhold_step(step, DOUBTFUL) for step in removals]
     unsettled = frozenset[Key]() if proof else unsettled_keys(desired, pairing, mapping)
     allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled)
     return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld))

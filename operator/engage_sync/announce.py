@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engage_sync import conditions
-from engage_sync.conditions import Type
+from engage_sync.conditions import SourceHealth, Type
 from engage_sync.resource import Status, shorten
 
 MESSAGE_MAX = 1000
@@ -81,7 +81,8 @@ def _system(old: Status, new: Status, kind: Type) -> Announcement | None:
     if before is not None and (before["status"], before["reason"]) == (now["status"], now["reason"]):
         return None
     prefix = "Source" if kind is Type.SOURCE_HEALTHY else "Target"
-    reason = now["reason"] if now["reason"] == "CredentialsRejected" else f"{prefix}{now['reason']}"
+    says_it_all = now["reason"] in (SourceHealth.CREDENTIALS_REJECTED, SourceHealth.EMPTY_SOURCE)
+    reason = now["reason"] if says_it_all else f"{prefix}{now['reason']}"
     return Announcement(reason, _cut(now["message"]), warning=True)
 
 

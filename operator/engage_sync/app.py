@@ -106,7 +106,8 @@ class ClusterRunner:
             quota=target.status.get("quota"),
         )
         await listener.settled()
-        result.mapping = mapping_status(store.summary)
+        if result.report is not None:  # else it may not have been read, and is as it was
+            result.mapping = mapping_status(store.summary)
         return result
 
 
@@ -247,8 +248,8 @@ async def _clients(
 async def _keys(secrets: Secrets, path: str, name: str, required: tuple[str, ...]) -> dict[str, Secret]:
     found = await secrets.secret(name)
     if found is None:
-        wanted = " and ".join(required)
-        raise SecretMissing(f'{path}: there is no Secret "{name}"; create it with the key {wanted}')
+        wanted = f"key{'s' if len(required) > 1 else ''} {' and '.join(required)}"
+        raise SecretMissing(f'{path}: there is no Secret "{name}"; create it with the {wanted}')
     for key in required:
         if not found.get(key):
             raise SecretMissing(f'{path}: Secret "{name}" has no key "{key}"; add it')

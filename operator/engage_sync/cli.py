@@ -1,6 +1,7 @@
 """The command line. Options in, exit codes out; every error is one sentence on stderr."""
 
 import asyncio
+import io
 import os
 import sys
 import traceback
@@ -19,14 +20,15 @@ from engage_sync.render import RENDERERS
 from engage_sync.sandbox.command import sandbox_command
 from engage_sync.serve import Options, serve
 from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
-from reconcilers.errors import SyncError
+from reconcilers.errors import ConfigError, SyncError
 
 IN_SYNC, FAILED, CHANGES, PARTLY_FAILED, HELD = 0, 1, 2, 3, 4
 """Exit codes (contract section 8)."""
+INTERRUPTED = 130
 
 FILES = click.option(
     "-f", "--file", "files", type=click.Path(path_type=Path), multiple=True, required=True,
-    help="A SyncTarget, and its Secrets; may be given several times.",
+    help="A SyncTarget, and its Secrets; may be given several times. \"-\" is stdin.",
 )  # fmt: skip
 STATE = click.option(
     "--state", type=click.Path(path_type=Path),
@@ -58,7 +60,17 @@ def cli() -> None:
     """Keep Eptura Engage in step with Eptura Workplace."""
 
 
-@cli.command(epilog="\b\nExit codes: 0 in sync, 2 there are changes, 1 error.")
+@cli.command(
+    epilog="""
+\b
+Exit codes: 0 in sync, 2 there are changes, 1 error.
+
+\b
+Examples:
+  engage-sync plan -f target.yaml -f secrets.yaml
+  engage-sync plan -f target.yaml -f secrets.yaml -o markdown > comment.md
+"""
+)
 @FILES
 @STATE
 @OUTPUT
@@ -67,10 +79,22 @@ def plan(files: tuple[Path, ...], state: Path | None, output: str) -> None:
     result = _run(files, state, apply=False)
     report = result.require_report()
     click.echo(RENDERERS[output](report, result.requests))
+    if report.gaps:
+        _fail(f"the source is not complete, so the plan is not either: {report.gaps[0]}")
     sys.exit(CHANGES if report.plan.steps or report.plan.withheld else IN_SYNC)
 
 
-@cli.command(epilog="\b\nExit codes: 0 in step, 3 partly failed, 4 held or quarantined, 1 error.")
+@cli.command(
+    epilog="""
+\b
+Exit codes: 0 in step, 3 partly failed, 4 held for approval or quarantined, 1 error.
+
+\b
+Examples:
+  engage-sync sync -f target.yaml -f secrets.yaml
+  engage-sync sync -f target.yaml -f secrets.yaml --state /var/lib/acme -o json
+"""
+)
 @FILES
 @STATE
 @OUTPUT
@@ -81,10 +105,18 @@ def sync(files: tuple[Path, ...], state: Path | None, output: str) -> None:
     click.echo(RENDERERS[output](report, result.requests))
     if result.error is not None:
         _fail(result.error)
-    sys.exit(PARTLY_FAILED if report.failures or report.gaps else IN_SYNC)
+    sys.exit(IN_SYNC if report.whole else PARTLY_FAILED)
 
 
-@cli.command()
+@cli.command(
+    epilog="""
+\b
+Examples:
+  engage-sync run                         its own namespace, as in a pod
+  engage-sync run -n acme -n globex
+  KUBECONFIG=kind.yaml engage-sync run --all-namespaces --health-port 0
+"""
+)
 @click.option("-n", "--namespace", "namespaces", multiple=True, help="Namespace to watch; repeatable.")
 @click.option("--all-namespaces", is_flag=True, help="Watch all namespaces.")
 @click.option("--allow-host", "hosts", metavar="GLOB", multiple=True,
@@ -129,7 +161,7 @@ def run(
     sys.exit(_await(serve(options)))
 
 
-@cli.command()
+@cli.command(epilog="Example: engage-sync crd | kubectl apply -f -")
 def crd() -> None:
     """Print the CustomResourceDefinition of SyncTarget."""
     click.echo(crd_text(), nl=False)
@@ -139,14 +171,21 @@ cli.add_command(sandbox_command)
 
 
 def main() -> None:
-    """The console script. Errors of ours and of the system are one sentence, never a traceback."""
+    """The console script. Every error is one sentence, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the locale lacks ends no run
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="engage-sync", standalone_mode=False)
     except click.exceptions.Abort:
-        _fail("interrupted", code=130)
-    except click.ClickException as error:
+        _fail("interrupted; run it again to go on from here", code=INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(FAILED)
+    except click.UsageError as error:  # click's own code for it is 2: there are changes
+        hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        _fail(error.format_message().rstrip(".") + hint)
+    except click.ClickException as error:
+        _fail(error.format_message())
     except SyncError as error:
         _fail(error.message)
     except BrokenPipeError:
@@ -155,17 +194,20 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.filename or 'the system says'}: {error.strerror or error}")
     except Exception as error:
-        # Its text may hold anything, a password too; type and place are enough to find it.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _fail(
-            f"this should not happen, please report it: {type(error).__name__} in"
-            f" {Path(place.filename).name}, line {place.lineno}"
-        )
+        # Not its text: nobody knows what it holds.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} in {Path(where.filename).name}, line {where.lineno}"
+        _fail(f"this should not happen, please report it: {place}")
 
 
 def state_directory(manifests: Manifests) -> Path:
     """Where the mapping of this target is kept unless --state says otherwise."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    try:
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise ConfigError(
+            "there is no home directory to keep the mapping in; name one with --state"
+        ) from None
     return Path(base) / "engage-sync" / manifests.namespace / manifests.name
 
 

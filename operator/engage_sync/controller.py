@@ -102,7 +102,10 @@ class Controller:
         due = schedule.decide(target.status, target.generation, token, self.now())
         if not isinstance(due, Run):
             return due.until - self.now()
+        must_wait = self.slots.locked()
         async with self.slots:
+            if must_wait and (stopped() or watched.wake.is_set()):
+                return timedelta(0)  # the wait may have been long: look again at what is due
             await self._run(watched, target, spec, due.trigger, token, stopped)
         return timedelta(0)
 
@@ -224,6 +227,9 @@ async def _finish_or_stop(
         return await _answer(job, watched)
     finally:
         stop.cancel()
+        if not job.done():  # we are cut off ourselves
+            job.cancel()
+            await asyncio.wait({job}, timeout=1.0)
 
 
 async def _answer(job: "asyncio.Future[RunResult]", watched: Watched) -> RunResult:

@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 
 from engage_sync.controller import GRACE, Controller
+from engage_sync.kube_config import load_configuration
 from engage_sync.resource import GROUP, PLURAL, VERSION
 from engage_sync.targets import SyncTargets, Watched
 
@@ -25,11 +26,13 @@ class Watchlist:
         self._by_uid: dict[str, Watched] = {}
 
     def of(self, namespace: str, name: str, uid: str) -> Watched:
-        """The entry of this object, made on first sight."""
-        for other in self._by_uid.values():
-            if (other.namespace, other.name) == (namespace, name) and other.uid != uid:
-                _end(other)
-        return self._by_uid.setdefault(uid, Watched(namespace, name, uid))
+        """The entry of this object, made on first sight; a late word of a predecessor changes nothing."""
+        if uid not in self._by_uid:
+            for other in self._by_uid.values():
+                if (other.namespace, other.name) == (namespace, name):
+                    _end(other)
+            self._by_uid[uid] = Watched(namespace, name, uid)
+        return self._by_uid[uid]
 
     def drop(self, uid: str) -> None:
         """The object is gone."""
@@ -61,10 +64,10 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, targets: S
             targets.saw(dict(body))
             watchlist.of(str(namespace), name, uid).see(dict(body))
 
-    # The same kubeconfig or service account as our own calls; a registry of our own has no login handler.
     kopf.on.login(registry=registry)(_login)
+    # A second more than the grace, so that a run ends by itself before it is cut off.
     kopf.daemon(
-        GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE, cancellation_timeout=2.0
+        GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE + 1, cancellation_timeout=2.0
     )(follow)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(see)
 
@@ -88,8 +91,18 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = 60
 
 
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_via_client(**kwargs)
+async def _login(**_: Any) -> kopf.ConnectionInfo:
+    """Kopf's own login would take the pod's service account even where KUBECONFIG names another cluster."""
+    configuration = await load_configuration()
+    token = await configuration.get_api_key_with_prefix("BearerToken")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        token=token.removeprefix("Bearer ") if token else None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    )
 
 
 async def _pass_on(stopped: Stopped, watched: Watched) -> None:

@@ -1,5 +1,6 @@
 """Shows on a terminal how far a run has come; elsewhere it says nothing."""
 
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -23,16 +24,15 @@ class ProgressBar:
     """An Observer that draws on stderr while the block runs, and only if that is a terminal."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=console,
+            console=Console(stderr=True),
             transient=True,
-            disable=not console.is_terminal,
+            disable=not sys.stderr.isatty(),  # rich would believe FORCE_COLOR
         )
         self._task = self._progress.add_task("Starting", total=None)
         self._read: dict[tuple[str, str], int] = {}

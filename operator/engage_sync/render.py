@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from engage_sync.resource import Requests
-from reconcilers.apply import Outcome, Status
+from reconcilers.apply import Outcome
 from reconcilers.model import KINDS
 from reconcilers.plan import Action, Step, step_record
+from reconcilers.policy import BY_POLICY
 from reconcilers.report import Report
 
 Renderer = Callable[[Report, Requests], str]
@@ -49,7 +50,7 @@ def as_data(report: Report, requests: Requests) -> dict[str, Any]:
         "skips": [
             {"kind": kind, "reason": reason, "count": count} for (kind, reason), count in report.skips.items()
         ],
-        "failures": [_failure(outcome) for outcome in failed(report)],
+        "failures": [_failure(outcome) for outcome in report.problems],
         "gaps": [str(gap) for gap in report.gaps],
         "requests": {"source": requests.get("source", 0), "target": requests.get("target", 0)},
     }
@@ -58,24 +59,17 @@ def as_data(report: Report, requests: Requests) -> dict[str, Any]:
 def as_text(report: Report, requests: Requests) -> str:
     """The plan for people, one line a step, as `terraform plan` would say it."""
     lines = [line for step in report.plan.steps for line in _step_lines(step)]
-    lines += [f"! {item.kind} {item.name} ({item.key}): {item.action} is withheld, {item.reason}"
-              for item in report.plan.withheld]  # fmt: skip
-    lines += [f"! the source is not complete: {gap}" for gap in report.gaps]
+    lines += [f"! {line}" for line in _withheld(report) + _gaps(report)]
     lines += [""] if lines else []
-    lines += _table(report)
-    lines += [f"left out: {count} {kind}, {reason}" for (kind, reason), count in report.skips.items()]
-    lines += [
-        f"{item.status}: {item.action} {item.kind} {item.name} ({item.key}): {item.message}"
-        for item in failed(report)
-    ]
-    lines += ["", f"Plan: {report.plan.summary}   {report.plan.digest}"]
+    lines += [*_table(report), *_skips(report), *_failures(report)]
+    lines += ["", f"Plan: {_summary(report)}   {report.plan.digest}"]
     lines.append(f"Calls: {requests.get('source', 0)} to Workplace, {requests.get('target', 0)} to Engage")
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
 
 
 def as_markdown(report: Report, requests: Requests) -> str:
     """The plan as a comment on a pull request."""
-    lines = [f"### engage-sync: {report.plan.summary}", ""]
+    lines = [f"### engage-sync: {_summary(report)}", ""]
     lines += _markdown_row(("Kind", *(action.value for action in Action)))
     lines += _markdown_row(("---",) * (len(Action) + 1))
     data = as_data(report, requests)
@@ -90,19 +84,37 @@ def as_markdown(report: Report, requests: Requests) -> str:
             lines += _markdown_row((record["action"], record["kind"], record["name"], f"`{record['key']}`",
                                     "" if step.action is Action.CREATE else change))  # fmt: skip
         lines += ["", "</details>"]
+    remarks = [*_withheld(report), *_gaps(report), *_skips(report), *_failures(report)]
+    lines += ["", *(f"- {_inert(remark)}" for remark in remarks)] if remarks else []
     lines += ["", f"`{report.plan.digest}`"]
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
 
 
 RENDERERS: dict[str, Renderer] = {"text": as_text, "json": as_json, "markdown": as_markdown}
 
 
-def failed(report: Report) -> list[Outcome]:
-    """The outcomes that did not go well, failures before what was skipped because of them."""
-    outcomes = report.applied.outcomes if report.applied else []
-    return sorted(
-        (outcome for outcome in outcomes if outcome.status is not Status.DONE), key=lambda item: item.status
-    )
+def _summary(report: Report) -> str:
+    withheld = len(report.plan.withheld)
+    return report.plan.summary + (f", {withheld} withheld" if withheld else "")
+
+
+def _withheld(report: Report) -> list[str]:
+    """What nobody wants carried out; the rest of what is withheld is told as a problem, with what to do."""
+    return [f"{item.kind} {item.name} ({item.key}): {item.action} is withheld, {item.reason}"
+            for item in report.plan.withheld if item.reason == BY_POLICY]  # fmt: skip
+
+
+def _gaps(report: Report) -> list[str]:
+    return [f"the source is not complete: {gap}" for gap in report.gaps]
+
+
+def _skips(report: Report) -> list[str]:
+    return [f"left out: {count} {kind}, {reason}" for (kind, reason), count in report.skips.items()]
+
+
+def _failures(report: Report) -> list[str]:
+    return [f"{item.status}: {item.action} {item.kind} {item.name} ({item.key}): {item.message}"
+            for item in report.problems]  # fmt: skip
 
 
 def _failure(outcome: Outcome) -> dict[str, str]:
@@ -144,4 +156,14 @@ def _table(report: Report) -> list[str]:
 
 
 def _markdown_row(cells: Iterable[str]) -> list[str]:
-    return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"]
+    return ["| " + " | ".join(_inert(cell).replace("|", "\\|") for cell in cells) + " |"]
+
+
+def _inert(text: str) -> str:
+    """Without what would be a tag in Markdown."""
+    return text.replace("<", "&lt;")
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey: a name may hold anything."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

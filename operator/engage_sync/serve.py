@@ -13,7 +13,6 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import kopf
 
@@ -21,6 +20,7 @@ from engage_sync import handlers, health
 from engage_sync.app import ClusterRunner
 from engage_sync.controller import Controller
 from engage_sync.kube import Kube, KubeError, NotFound
+from engage_sync.kube_config import SERVICE_ACCOUNT, in_cluster
 from engage_sync.lease import Elector, Lost
 from engage_sync.targets import SyncTargets
 from engage_sync.trust import Trust
@@ -29,7 +29,7 @@ from reconcilers.errors import ConfigError
 log = logging.getLogger(__name__)
 
 LEASE = "engage-sync"
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+NAMESPACE_FILE = SERVICE_ACCOUNT / "namespace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,11 @@ async def serve(options: Options) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        kube = await stack.enter_async_context(await _connect())
+        kube = await stack.enter_async_context(await Kube.connect())
         targets = SyncTargets(kube)
         watched = _watched(options)
-        await _check(targets, watched)
+        if not await _unless(stop, _learn(targets, watched)):
+            return 0
         await stack.enter_async_context(health.serving(options.health_port, lambda: _ready(kube)))
         elector = Elector(kube, namespace=own_namespace(), name=LEASE, identity=_identity())
         log.info("waiting to become the leader as %s", elector.identity)
@@ -75,9 +76,11 @@ async def serve(options: Options) -> int:
 
 def own_namespace() -> str:
     """The namespace that the operator runs in; `default` outside a cluster."""
-    if NAMESPACE_FILE.exists():
-        return NAMESPACE_FILE.read_text().strip()
-    return os.environ.get("POD_NAMESPACE") or "default"
+    if named := os.environ.get("POD_NAMESPACE"):
+        return named
+    return (
+        NAMESPACE_FILE.read_text().strip() if in_cluster() and "KUBECONFIG" not in os.environ else "default"
+    )
 
 
 async def _operate(
@@ -100,7 +103,7 @@ async def _operate(
     )
     handlers.register(registry, controller, targets)
     # Who was there first must be known again: SyncTargets may have come and gone while we stood by.
-    await targets.learn(watched or (None,))
+    await _learn(targets, watched)
     await kopf.operator(
         registry=registry,
         settings=settings,
@@ -118,14 +121,7 @@ def _watched(options: Options) -> tuple[str, ...]:
     return tuple(dict.fromkeys(options.namespaces)) or (own_namespace(),)
 
 
-async def _connect() -> Kube:
-    try:
-        return await Kube.connect()
-    except KubeError as error:
-        raise ConfigError(f"no Kubernetes API to talk to: {error}") from None
-
-
-async def _check(targets: SyncTargets, watched: tuple[str, ...]) -> None:
+async def _learn(targets: SyncTargets, watched: tuple[str, ...]) -> None:
     try:
         await targets.learn(watched or (None,))
     except NotFound:
@@ -140,7 +136,7 @@ async def _ready(kube: Kube) -> str | None:
     try:
         await kube.request("GET", "/version")
     except KubeError as error:
-        return f"the Kubernetes API does not answer: {error}"
+        return f"not ready: {error}"
     return None
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import cast
 
 from engage_sync import conditions
-from engage_sync.conditions import Outcome, SourceHealth, Stall, TargetHealth, timestamp
+from engage_sync.conditions import SourceHealth, Stall, TargetHealth, timestamp
 from engage_sync.resource import (
     Condition,
     Failure,
@@ -22,7 +22,6 @@ from engage_sync.resource import (
     Status,
 )
 from engage_sync.schedule import FAILED, Trigger
-from reconcilers.apply import Status as StepStatus
 from reconcilers.errors import SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.report import KindRow, Report
@@ -111,9 +110,9 @@ def result_of(run: RunFacts) -> str:
     """Succeeded, Planned, PartiallyFailed or Failed."""
     if run.error is not None or run.report is None:
         return "Failed"
-    if run.report.failures or run.report.gaps:
-        return "PartiallyFailed"
-    return "Planned" if run.mode == "Plan" else "Succeeded"
+    if run.mode == "Plan":
+        return "PartiallyFailed" if run.report.gaps else "Planned"
+    return "Succeeded" if run.report.whole else "PartiallyFailed"
 
 
 def _judged(old: Sequence[Condition], run: RunFacts, result: str, retry: str) -> list[Condition]:
@@ -127,29 +126,30 @@ def _judged(old: Sequence[Condition], run: RunFacts, result: str, retry: str) ->
     return conditions.mark_finished(marked, outcome, message, retry=waiting, now=now, generation=generation)
 
 
-def _outcome(run: RunFacts, result: str) -> tuple[Outcome, str]:
+def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
     report = run.report
     if run.error is not None or report is None:
-        return Outcome.FAILED, run.error.message if run.error else "the run ended without a report"
+        return conditions.Outcome.FAILED, run.error.message if run.error else "the run ended without a report"
     if result == "PartiallyFailed":
-        return Outcome.PARTIALLY_FAILED, _partial_message(report)
+        return conditions.Outcome.PARTIALLY_FAILED, _partial_message(report)
     held = f"; {len(report.plan.withheld)} steps are withheld, see the plan" if report.plan.withheld else ""
     if run.mode == "Plan" and report.plan.steps:
-        return Outcome.PLANNED, (
+        return conditions.Outcome.PLANNED, (
             f"Engage differs from Workplace ({report.plan.summary}){held}; "
             "to carry this out set spec.mode: Apply"
         )
     done = f"carried out {report.plan.summary}" if report.plan.steps else "nothing had to be done"
-    return Outcome.IN_SYNC, f"Engage is in step with Workplace: {done}{held}"
+    return conditions.Outcome.IN_SYNC, f"Engage is in step with Workplace: {done}{held}"
 
 
 def _partial_message(report: Report) -> str:
     if report.gaps:
         return f"The source is not complete, so nothing was deleted: {report.gaps[0]}"
-    outcomes = report.applied.outcomes if report.applied else []
-    first = next((outcome for outcome in outcomes if outcome.status is StepStatus.FAILED), None)
-    example = f", first: {first.kind} {first.name!r}: {first.message}" if first else ""
-    return f"{report.failures} of {len(outcomes)} steps did not succeed (see status.failures){example}"
+    problems, first = report.problems, report.problems[0]
+    return (
+        f"{len(problems)} of {len(report.plan.steps) + len(report.plan.withheld)} steps failed, see "
+        f"status.failures; first: {first.action} {first.kind} {first.name!r}: {first.message}"
+    )
 
 
 def _health(marked: list[Condition], run: RunFacts) -> list[Condition]:
@@ -211,21 +211,22 @@ def _kind_row(row: KindRow) -> KindStatus:
 
 
 def _failures(report: Report, before: Sequence[Failure]) -> list[Failure]:
-    outcomes = report.applied.outcomes if report.applied else []
     attempts = {(each["kind"], each["sourceKey"]): each.get("attempts", 1) for each in before}
-    return [
-        Failure(
-            kind=outcome.kind.value,
-            sourceKey=LEVELS[outcome.kind].source_key(outcome.key),
-            name=outcome.name,
-            action=outcome.action.value,
-            reason=outcome.reason,
-            message=outcome.message,
-            attempts=1 + attempts.get((outcome.kind.value, LEVELS[outcome.kind].source_key(outcome.key)), 0),
+    failures = []
+    for problem in report.problems:
+        source_key = LEVELS[problem.kind].source_key(problem.key)
+        failures.append(
+            Failure(
+                kind=problem.kind.value,
+                sourceKey=source_key,
+                name=problem.name,
+                action=problem.action.value,
+                reason=problem.reason,
+                message=problem.message,
+                attempts=1 + attempts.get((problem.kind.value, source_key), 0),
+            )
         )
-        for outcome in sorted(outcomes, key=lambda outcome: outcome.status)
-        if outcome.status is not StepStatus.DONE
-    ]
+    return failures
 
 
 def _closed(status: Status) -> Status:

@@ -4,6 +4,7 @@ It refuses what Engage refuses, however an engine may have come to ask for it. E
 rows by the contract's own tables; only the two ports speak the engine's words.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -208,28 +209,33 @@ class MemoryTarget:
 
     async def create(self, kind: Kind, external_id: Key, fields: Mapping[str, Value]) -> int:
         """POST."""
-        return self._write(lambda: self._create(kind, external_id, dict(fields)))
+        return await self._write(lambda: self._create(kind, external_id, dict(fields)))
 
     async def update(self, kind: Kind, id: int, fields: Mapping[str, Value], *, variant: str = "") -> None:
         """PUT; for a location's group, POST of the mapping."""
-        self._write(lambda: self._update(_table(kind, variant), id, dict(fields)))
+        await self._write(lambda: self._update(_table(kind, variant), id, dict(fields)))
 
     async def delete(self, kind: Kind, id: int, *, variant: str = "") -> None:
         """DELETE; what is gone already is no error."""
-        self._write(lambda: self._delete(_table(kind, variant), id))
+        await self._write(lambda: self._delete(_table(kind, variant), id))
 
     def _alive(self) -> None:
         if self.dead:
             raise Killed
 
-    def _write(self, change: Callable[[], int]) -> int:
+    async def _write(self, change: Callable[[], int]) -> int:
+        """One call: others may come between its being sent, carried out and answered."""
         self._alive()
         self.sent += 1
         number = self.sent
         try:
             self.fault(number, "before")
+            await asyncio.sleep(0)
+            self._alive()
             result = change()
             self.fault(number, "after")
+            await asyncio.sleep(0)
+            self._alive()
         except Killed:
             self.dead = True
             raise

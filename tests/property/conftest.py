@@ -8,7 +8,7 @@ _MORE = int(os.environ.get("HISTORIES", "0"))
 
 settings.register_profile(
     "engage-sync",
-    max_examples=_MORE or 100,
+    max_examples=_MORE or 400,
     derandomize=not _MORE,
     deadline=None,
     database=None,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reconcilers.errors import RefusedError, TransientError
 from reconcilers.model import State
 from reconcilers.report import Report
+from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import FaultAt, GateAfter, Rig
 from tests.engine.samples import building, edit, put, synced, two_buildings
@@ -120,7 +121,7 @@ def test_killed_in_the_middle_of_a_history(
 
         assert rig.target.refusals == []
         assert difference(rig.target.state(), aim.target.state()) == {}
-        assert report.failures == 0
+        assert report.failed == []
 
 
 @given(tidy_worlds(), st.integers(1, 25), moments)
@@ -138,6 +139,31 @@ def test_a_lost_answer_ends_the_run_and_the_next_one_finds_what_happened(
     assert first.ended_by is None or isinstance(first.ended_by, TransientError)
     assert difference(rig.target.state(), aim.target.state()) == {}
     assert set(creates(rig).values()) <= {1}
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_after_an_error_that_ends_the_run_nothing_more_is_started(concurrency: int) -> None:
+    rig = Rig(two_buildings(), settings=Settings(concurrency=concurrency))
+    rig.target.fault = FaultAt(5, TransientError("reset", system="target"))
+
+    report = rig.sync()
+
+    assert isinstance(report.ended_by, TransientError)
+    assert rig.target.sent <= 4 + concurrency
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+def test_no_more_calls_are_in_flight_than_allowed(concurrency: int) -> None:
+    rig = Rig(two_buildings(), settings=Settings(concurrency=concurrency))
+    flying: list[int] = []
+
+    def count_in(number: int, moment: str) -> None:
+        flying.append((flying[-1] if flying else 0) + (1 if moment == "before" else -1))
+
+    rig.target.fault = count_in
+    rig.sync()
+
+    assert max(flying) == concurrency
 
 
 @given(tidy_worlds(), st.integers(0, 25))
@@ -176,7 +202,7 @@ def test_a_refusal_skips_only_what_hangs_below(source: MemorySource, number: int
         else set()
     )
     assert report.ended_by is None
-    assert report.failures == len(failed)
+    assert len(report.failed) == len(failed)
     assert lost <= failed
     assert len([o for o in (report.applied.outcomes if report.applied else ()) if o.status == "failed"]) <= 1
 

@@ -40,7 +40,7 @@ def check_run(rig: Rig, rules: oracle.Rules) -> Report | None:
         assert rig.target.state() == before
         return None
     assert report.ended_by is None
-    assert report.failures == 0
+    assert report.failed == []
     assert {(str(kind), reason): count for (kind, reason), count in report.skips.items()} == wanted.reasons()
     withheld = {str(item.key) for item in report.plan.withheld}
     if not wanted.kept() & before.keys():

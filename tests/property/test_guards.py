@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcilers.errors import EmptySource
+from reconcilers.errors import EmptySource, IncompleteAnswer
 from reconcilers.plan import Delete, Replace
 from reconcilers.policy import Policies
 from reconcilers.sync import Settings
@@ -74,7 +74,7 @@ def settle_in(target: MemoryTarget, pick: int) -> None:
     names = {row["ResourceName"].casefold() for row in target.tables["rooms"].values()}
     names |= {row["ResourceName"].casefold() for row in target.tables["desks"].values()}
     name = "B" if "b" not in names else f"Nest {pick}"
-    target.insert("rooms", space_in(location["id"], group, 1, number, name))
+    target.insert("rooms", {**space_in(location["id"], group, 1, number, name), "ExternalId": "hr:5"})
 
 
 def foreign_rows(target: MemoryTarget) -> dict[tuple[str, int], dict[str, Any]]:
@@ -111,7 +111,14 @@ def test_what_hands_did_to_ours_is_healed(source: MemorySource, meddling: list[H
 
     for hand in meddling:
         hand(rig.target)
-    rig.sync()
+    before = rig.target.sent
+    try:
+        rig.sync()
+    except IncompleteAnswer:
+        # So much is missing at once that the listing is not believed; the sentence says what to do.
+        assert rig.target.sent == before
+        rig.store.entries = None
+        rig.sync()
 
     assert difference(rig.target.state(), aim) == {}
     assert rig.target.refusals == []

@@ -113,6 +113,19 @@ def test_a_floor_that_goes_lends_its_number_to_the_one_its_rooms_move_to() -> No
     assert rig.target.refusals == []
 
 
+def test_rooms_that_swap_names_may_both_move_to_a_new_floor() -> None:
+    rig = synced()
+    put(rig.source, Floor(9, "Floor 9", 10))
+    edit(rig.source.spaces, 100, name="Gemini", floor=9)
+    edit(rig.source.spaces, 101, name="Apollo", floor=9)
+    aim = expected_after(rig)
+
+    calls = [f"{call.verb} {call.table}" for call in rig.writes_of_sync()]
+
+    assert sorted(calls) == ["POST floors", "PUT locations", "PUT rooms", "PUT rooms", "PUT rooms"]
+    assert difference(rig.target.state(), aim) == {}
+
+
 def test_a_spare_value_is_one_that_nobody_has_or_wants() -> None:
     rig = synced()
     put(rig.source, space(102, "Apollo (moving 1)", 1), space(103, "Gemini (moving 2)", 1))

@@ -123,9 +123,7 @@ class FileStore:
 
     def _replace(self, content: bytes) -> None:
         """A crash at any point leaves the former file or the new one."""
-        temporary = (
-            self._directory / "mapping.tmp"
-        )  # one name: the lock keeps others out, and none is left over
+        temporary = self._directory / "mapping.tmp"  # one name, under the lock: none is left over
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             os.fchmod(file.fileno(), 0o600)

@@ -46,20 +46,22 @@ class Wire:
         self.frozen = False
         """No request gets an answer, and none arrives."""
         self.answers_lost = 0
+        self.answers_late = 0.0
+        """Seconds that each answer takes after it was decided."""
         self.error: Exception | None = None
 
     async def get_lease(self, namespace: str, name: str) -> Json:
         await self._pass("get")
         if self.server.lease is None:
             raise NotFound("no lease")
-        return self._answer(copy.deepcopy(self.server.lease))
+        return await self._answer(copy.deepcopy(self.server.lease))
 
     async def create_lease(self, body: Json) -> Json:
         await self._pass("create")
         assert not body["metadata"].keys() & {"resourceVersion", "uid"}, "the server refuses these"
         if self.server.lease is not None:
             raise Conflict("it is there")
-        return self._answer(self.server.store(body))
+        return await self._answer(self.server.store(body))
 
     async def replace_lease(self, body: Json) -> Json:
         await self._pass("replace")
@@ -67,7 +69,7 @@ class Wire:
             raise NotFound("no lease")
         if body["metadata"]["resourceVersion"] != self.server.lease["metadata"]["resourceVersion"]:
             raise Conflict("modified")
-        return self._answer(self.server.store(body))
+        return await self._answer(self.server.store(body))
 
     async def _pass(self, verb: str) -> None:
         await asyncio.sleep(0.05)
@@ -77,7 +79,8 @@ class Wire:
             raise self.error
         self.server.requests.append(verb)
 
-    def _answer(self, stored: Json) -> Json:
+    async def _answer(self, stored: Json) -> Json:
+        await asyncio.sleep(self.answers_late)
         if self.answers_lost:
             self.answers_lost -= 1
             raise Unavailable("connection reset")
@@ -287,6 +290,22 @@ async def test_a_leader_cut_off_stops_before_another_starts(world: World) -> Non
     assert leader.lost_at is not None
     assert leader.lost_at - cut_off <= 10.2
     assert world.leader() is other
+    assert min(world.handovers) >= BETWEEN
+
+
+@virtual
+async def test_a_slow_answer_does_not_make_a_lease_longer(world: World) -> None:
+    leader = world.replica()
+    leader.wire.answers_late = 1.9
+    await world.watch(8)
+    for _ in range(5):  # one of them looks right after a renewal
+        world.replica()
+        await world.watch(0.5)
+    await world.watch(20)
+    leader.wire.frozen = True
+    await world.watch(30)
+
+    assert world.leader() not in (None, leader)
     assert min(world.handovers) >= BETWEEN
 
 

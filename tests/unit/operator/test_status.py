@@ -10,19 +10,22 @@ from engage_sync.status import RunFacts
 from reconcilers.apply import Applied, Outcome
 from reconcilers.apply import Status as StepStatus
 from reconcilers.model import KINDS, Key, Kind
-from reconcilers.plan import Action, Plan
+from reconcilers.plan import Action, Plan, Withheld
+from reconcilers.policy import BY_POLICY
 from reconcilers.proof import Gap
+from reconcilers.prune import NOT_EMPTY
 from reconcilers.report import KindRow, Report
 from tests.condition_rules import assert_sound
 
+LONG = "long " * 100
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def report(failed: int = 0, gaps: tuple[Gap, ...] = ()) -> Report:
     outcomes = [
-        Outcome(Kind.RESOURCE, Key(f"wp:room:{i}"), "R" * 500, Action.CREATE, StepStatus.FAILED, "Refused", "no " * 500)
+        Outcome(Kind.RESOURCE, Key(f"wp:room:{i}"), LONG, Action.CREATE, StepStatus.FAILED, "Refused", LONG)
         for i in range(failed)
-    ]  # fmt: skip
+    ]
     rows = tuple(KindRow(kind, failed=failed if kind is Kind.RESOURCE else 0) for kind in KINDS)
     return Report(plan=Plan(), applied=Applied(outcomes), kinds=rows, gaps=gaps)
 
@@ -38,7 +41,7 @@ def test_twenty_failures_are_told_and_the_rest_counted() -> None:
     found = after(report(failed=33))
 
     assert (len(found["failures"]), found["failuresTruncated"]) == (20, 13)
-    assert "33 of 33 steps" in found["summary"][0]
+    assert "33 of " in found["summary"][0]
     assert found["lastRun"]["result"] == "PartiallyFailed"
 
 
@@ -56,6 +59,25 @@ def test_an_incomplete_source_is_said_and_tried_again() -> None:
     assert conditions["SourceHealthy"]["reason"] == "Incomplete"
     assert "counts 5" in conditions["SourceHealthy"]["message"]
     assert conditions["Reconciling"]["reason"] == "ProgressingWithRetry"
+
+
+def test_what_could_not_even_be_tried_is_told_with_what_to_do() -> None:
+    stuck = Withheld(Action.DELETE, Kind.LOCATION, Key("wp:building:7"), "Annex", NOT_EMPTY)
+    by_policy = Withheld(Action.DELETE, Kind.FLOOR, Key("wp:floor:7"), "1", BY_POLICY)
+    found = after(Report(plan=Plan(withheld=(stuck, by_policy)), applied=Applied(), kinds=()))
+
+    (failure,) = found["failures"]
+    assert (failure["sourceKey"], failure["reason"]) == ("7", "NotEmpty")
+    assert "by hand" in found["conditions"][0]["message"]
+    assert found["lastRun"]["result"] == "PartiallyFailed"
+
+
+def test_what_the_policies_withhold_is_no_failure() -> None:
+    by_policy = Withheld(Action.DELETE, Kind.FLOOR, Key("wp:floor:7"), "1", BY_POLICY)
+    found = after(Report(plan=Plan(withheld=(by_policy,)), applied=Applied(), kinds=()))
+
+    assert found["lastRun"]["result"] == "Succeeded"
+    assert "1 step" in found["summary"][0]
 
 
 def test_five_runs_are_remembered_newest_first() -> None:

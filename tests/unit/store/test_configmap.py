@@ -308,30 +308,29 @@ async def test_made_anew_by_another_after_it_was_deleted(backend: Cluster) -> No
         await first.commit(rooms(9))
 
 
-async def test_a_thawed_leader_cannot_delete_what_the_new_one_uses_again(backend: Cluster) -> None:
-    """Frozen after its commit and before its deletes, while the new leader goes back to the old content."""
+@pytest.mark.parametrize("frozen_in", ["replace_config_map", "delete_config_map"])
+async def test_a_thawed_leader_cannot_delete_what_the_new_one_uses_again(
+    backend: Cluster, monkeypatch: pytest.MonkeyPatch, frozen_in: str
+) -> None:
+    """Frozen after its commit, before its deletes, while the new leader goes back to the old content."""
     old_content, new_content = rooms(5), rooms(6)
     frozen = await _holding(backend, old_content)
-    thaw = asyncio.Event()
-    take_over = asyncio.create_task(_take_over_when_frozen(backend, thaw, old_content))
+    request = getattr(backend.api, frozen_in)
 
-    original = backend.api.delete_config_map
+    async def frozen_request(*args: object, **options: object) -> object:
+        monkeypatch.undo()
+        monkeypatch.setattr(codec, "SHARD_ENTRIES", 35)
+        if frozen_in == "replace_config_map":  # the index: its answer waits
+            answer = await request(*args, **options)
+            await _try_commit(backend, old_content)
+            return answer
+        await _try_commit(backend, old_content)
+        return await request(*args, **options)
 
-    async def freeze(namespace: str, name: str, *, uid: str, resource_version: str) -> None:
-        thaw.set()
-        await take_over
-        await original(namespace, name, uid=uid, resource_version=resource_version)
-
-    backend.api.delete_config_map = freeze  # type: ignore[method-assign]
+    monkeypatch.setattr(backend.api, frozen_in, frozen_request)
     await frozen.commit(new_content)
 
     assert (await backend.open().load()).entries == old_content.entries
-
-
-async def _take_over_when_frozen(backend: Cluster, frozen: asyncio.Event, content: MappingState) -> None:
-    await frozen.wait()
-    backend.api.delete_config_map = FakeConfigMaps.delete_config_map.__get__(backend.api)  # type: ignore[method-assign]
-    await _try_commit(backend, content)
 
 
 async def test_a_reader_sees_the_old_or_the_new_while_others_commit(backend: Cluster) -> None:
@@ -361,7 +360,9 @@ async def test_a_missing_chunk_makes_the_mapping_anew(backend: Cluster) -> None:
     del backend.api.objects["tenants", chunk]
 
     store = backend.open()
+    backend.api.reads.clear()
     loaded = await store.load()
+    assert backend.api.reads.count(INDEX) == 2, "the index is read again once"
     await store.commit(rooms(40))
 
     assert loaded == MappingState(rebuilt=True)
@@ -389,6 +390,24 @@ async def test_an_index_of_another_sort_makes_the_mapping_anew(backend: Cluster,
     assert loaded == MappingState(rebuilt=True)
     await _try_commit(backend, rooms(10))
     await _assert_clean(backend, rooms(10))
+
+
+async def test_an_index_that_counts_wrongly_makes_the_mapping_anew(backend: Cluster) -> None:
+    await _holding(backend, rooms(10))
+    before, found, after = backend.index["data"]["index.json"].rpartition('"entries": 10')
+    backend.index["data"]["index.json"] = before + found.replace("10", "9") + after
+
+    assert (await backend.open().load()).rebuilt
+
+
+async def test_deleted_by_hand_in_mid_run_all_shards_are_made_anew(backend: Cluster) -> None:
+    state = rooms(100)
+    store = await _holding(backend, state)
+    await backend.wipe()
+    state.put(entry(1, id=1))  # in one shard of several
+    await store.commit(state)
+
+    await _assert_clean(backend, state)
 
 
 async def test_an_index_cannot_point_at_objects_of_others(backend: Cluster) -> None:

@@ -1,0 +1,300 @@
+"""Who is woken by what, who was there first, and whose status is written."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engage_sync.kube import Conflict, KubeError, NotFound
+from engage_sync.resource import Status, parse_spec
+from engage_sync.targets import ATTEMPTS, SyncTargets, Target, Watched
+from reconcilers.errors import Halted
+from reconcilers.ports import Gate
+from tests.synctargets import manifest, spec
+from tests.unit.operator.cluster import Cluster, Json
+
+URL = str(spec()["target"]["apiURL"])
+
+
+def body(cluster: Cluster, name: str = "acme") -> Json:
+    return copy.deepcopy(cluster.kube.objects[name])
+
+
+def woken(watched: Watched, seen: Json) -> bool:
+    watched.wake.clear()
+    watched.see(seen)
+    return watched.wake.is_set()
+
+
+@pytest.mark.parametrize(
+    ("change", "wakes"),
+    [
+        (lambda seen: None, False),
+        (lambda seen: seen["metadata"].update(resourceVersion="99"), False),
+        (lambda seen: seen.update(status={"observedGeneration": 1}), False),
+        (lambda seen: seen["metadata"].update(managedFields=[{"manager": "x"}]), False),
+        (lambda seen: seen["metadata"].update(finalizers=["engage-sync.io/operator"]), False),
+        (lambda seen: seen["metadata"].update(generation=2), True),
+        (lambda seen: seen["metadata"].update(annotations={"engage-sync.io/requested-at": "1"}), True),
+        (lambda seen: seen["metadata"].update(deletionTimestamp="2026-11-22T12:00:00Z"), True),
+    ],
+)
+def test_only_what_others_change_wakes_the_loop(change: Callable[[Json], object], wakes: bool) -> None:
+    cluster = Cluster()
+    watched = cluster.apply(spec())
+    seen = body(cluster)
+    change(seen)
+
+    assert woken(watched, seen) is wakes
+
+
+def test_what_was_seen_is_a_copy_so_that_an_edit_in_place_is_noticed() -> None:
+    cluster = Cluster()
+    watched = cluster.apply(spec())
+    seen = body(cluster)
+    watched.see(seen)
+    seen["metadata"]["generation"] = 7
+
+    assert woken(watched, seen)
+
+
+async def test_only_the_object_of_this_uid_that_stays_is_found() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec())
+    assert await cluster.targets.get(acme) is not None
+    assert await cluster.targets.get(Watched("tenants", "acme", "another-uid")) is None
+    assert await cluster.targets.get(Watched("tenants", "globex", acme.uid)) is None
+
+    cluster.kube.objects["acme"]["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
+    assert await cluster.targets.get(acme) is None
+
+
+async def older_user(cluster: Cluster, name: str, api_url: str = URL) -> str | None:
+    return await cluster.targets.older_user(Target(body(cluster, name)), api_url)
+
+
+async def test_of_equally_old_targets_the_lowest_uid_was_first_whatever_the_order_of_their_arrival() -> None:
+    for names in ("abc", "cba", "bca"):
+        cluster = Cluster()
+        for name in names:
+            cluster.apply(spec(), name)
+
+        assert [await older_user(cluster, name) for name in "abc"] == [None, "tenants/a", "tenants/a"]
+
+
+async def test_age_goes_before_uid() -> None:
+    cluster = Cluster()
+    cluster.apply(spec(), "a", created="2026-11-22T11:00:01Z")
+    cluster.apply(spec(), "b", created="2026-11-22T11:00:00Z")
+
+    assert [await older_user(cluster, name) for name in "ab"] == ["tenants/b", None]
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        (URL + "/", True),
+        (URL.upper().replace("HTTPS", "https"), True),
+        (URL.replace(".com/", ".com:443/"), True),
+        (URL + "2", False),
+        (URL.replace("Acme", "Globex"), False),
+    ],
+)
+async def test_two_spellings_are_one_engage(url: str, same: bool) -> None:
+    cluster = Cluster()
+    cluster.apply(spec(), "a")
+    cluster.apply(spec(target__apiURL=url), "b")
+    mine = parse_spec(body(cluster, "b")["spec"]).target.api_url
+
+    assert (await older_user(cluster, "b", mine) is not None) is same
+
+
+async def test_an_older_one_that_is_going_or_gone_holds_nobody_up() -> None:
+    cluster = Cluster()
+    cluster.apply(spec(), "a")
+    cluster.apply(spec(), "b")
+    cluster.kube.objects["a"]["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
+    assert await older_user(cluster, "b") is None
+
+    del cluster.kube.objects["a"]
+    assert await older_user(cluster, "b") is None
+
+
+async def test_who_came_while_we_stood_by_is_known_after_learning() -> None:
+    cluster = Cluster()
+    cluster.kube.apply({**manifest(spec(), "a")})
+    cluster.apply(spec(), "b")
+    assert await older_user(cluster, "b") is None
+
+    await cluster.targets.learn([None])
+
+    assert await older_user(cluster, "b") == "tenants/a"
+
+
+# Writing the status
+
+SEEN: Status = {"observedGeneration": -1, "lastHandledReconcileAt": "1"}
+
+
+class Kube:
+    """Answers status writes with what was prepared."""
+
+    def __init__(self, *answers: Exception | None, now: Json | None = None) -> None:
+        self.answers, self.now, self.sent = list(answers), now, list[Json]()
+
+    async def replace_sync_target_status(self, sent: Json) -> Json:
+        self.sent.append(sent)
+        answer = self.answers.pop(0) if self.answers else None
+        if answer is not None:
+            raise answer
+        return sent
+
+    async def get_sync_target(self, namespace: str, name: str) -> Json:
+        if self.now is None:
+            raise NotFound("gone")
+        return self.now
+
+    async def update(self, target: Json, change: Callable[[Status], Status] = lambda _: SEEN) -> Any:
+        targets = SyncTargets(self)  # type: ignore[arg-type]
+        return await targets.update_status(Target(target), change)
+
+
+def stored(**metadata: Any) -> Json:
+    made = manifest()
+    made["metadata"] |= {"namespace": "tenants", "uid": "1", "resourceVersion": "1", **metadata}
+    return made
+
+
+async def test_nothing_is_sent_when_nothing_changes() -> None:
+    kube = Kube()
+
+    assert await kube.update({**stored(), "status": dict(SEEN)}) is None
+    assert kube.sent == []
+
+
+async def test_a_status_is_sent_with_the_uid_and_version_that_were_read() -> None:
+    kube = Kube()
+    await kube.update(stored(resourceVersion="7"))
+
+    (sent,) = kube.sent
+    assert (sent["metadata"]["uid"], sent["metadata"]["resourceVersion"]) == ("1", "7")
+    assert sent["status"] == SEEN
+
+
+async def test_after_a_conflict_the_change_is_made_to_what_others_wrote() -> None:
+    theirs = {**stored(resourceVersion="8"), "status": {"lastHandledReconcileAt": "2"}}
+    kube = Kube(Conflict("changed"), now=theirs)
+    old, _ = await kube.update(stored(), lambda status: {**status, "observedGeneration": 3})
+
+    assert old == {"lastHandledReconcileAt": "2"}
+    assert kube.sent[-1]["metadata"]["resourceVersion"] == "8"
+    assert kube.sent[-1]["status"] == {"lastHandledReconcileAt": "2", "observedGeneration": 3}
+
+
+@pytest.mark.parametrize("now", [None, stored(uid="2"), stored(deletionTimestamp="2026-11-22T12:00:00Z")])
+async def test_after_a_conflict_nothing_is_written_to_one_that_is_gone_or_another(now: Json | None) -> None:
+    kube = Kube(Conflict("changed"), now=now)
+
+    assert await kube.update(stored()) is None
+    assert len(kube.sent) == 1
+
+
+async def test_a_status_of_one_that_is_gone_is_dropped() -> None:
+    assert await Kube(NotFound("gone")).update(stored()) is None
+
+
+async def test_endless_conflicts_end() -> None:
+    kube = Kube(*[Conflict("changed")] * 99, now=stored())
+
+    with pytest.raises(KubeError, match="tenants/acme"):
+        await kube.update(stored())
+    assert len(kube.sent) == ATTEMPTS
+
+
+# May a run go on?
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda seen: None, None),
+        (lambda seen: seen["metadata"].update(annotations={"engage-sync.io/paused": "true"}), "paused"),
+        (lambda seen: seen["metadata"].update(annotations={"engage-sync.io/paused": "false"}), None),
+        (lambda seen: seen["metadata"].update(deletionTimestamp="now"), "being deleted"),
+        (lambda seen: (seen["metadata"].update(generation=2), seen["spec"].update(suspend=True)), "changed"),
+        (lambda seen: (seen["metadata"].update(generation=2), seen["spec"].update(mode="Plan")), "changed"),
+        (lambda seen: (seen["metadata"].update(generation=2), seen["spec"].update(schedule={})), None),
+    ],
+)
+def test_a_run_goes_on_only_while_it_is_wanted(change: Callable[[Json], object], why: str | None) -> None:
+    cluster = Cluster()
+    watched = cluster.apply(spec(mode="Apply"))
+    target = Target(body(cluster))
+    seen = body(cluster)
+    change(seen)
+    watched.see(seen)
+
+    if why is None:
+        watched.check_still_wanted(target, parse_spec(target.spec))
+    else:
+        with pytest.raises(Halted, match=why):
+            watched.check_still_wanted(target, parse_spec(target.spec))
+
+
+# Waiting for a slot, and being cut off
+
+
+@pytest.mark.parametrize("news", ["suspend", "delete", "stop"])
+async def test_what_happens_while_a_run_waits_for_its_slot_is_heard(news: str) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    stopped = False
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: stopped))
+    await _settle()
+
+    if news == "suspend":
+        cluster.kube.apply(manifest(spec(mode="Apply", suspend=True)))
+        acme.see(body(cluster))
+    elif news == "delete":
+        del cluster.kube.objects["acme"]
+        acme.wake.set()
+    else:
+        stopped = True
+        acme.wake.set()
+    cluster.controller.slots.release()
+    await _settle()
+    loop.cancel()
+    await asyncio.wait({loop})
+
+    assert cluster.runner.runs == []
+    if news == "suspend":
+        assert cluster.ready()[1] == "Suspended"
+    if news == "stop":
+        assert cluster.kube.writes == 0
+
+
+async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+
+    async def hangs(_: Gate) -> None:
+        await asyncio.Event().wait()
+
+    cluster.runner.during = hangs
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    await _settle()
+    assert len(cluster.runner.runs) == 1
+    loop.cancel()
+    await asyncio.wait({loop})
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def _settle() -> None:
+    """Let everybody do what they can do."""
+    for _ in range(50):
+        await asyncio.sleep(0)
