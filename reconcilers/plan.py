@@ -155,7 +155,8 @@ class Plan:
         """A sha256 over the canonical steps and nothing else: same steps, same digest."""
         canonical = sha256()
         for step in self.steps:
-            canonical.update(dumps(step_record(step), sort_keys=True, ensure_ascii=False).encode() + b"\n")
+            line = dumps(step_record(step), sort_keys=True, ensure_ascii=False)
+            canonical.update(line.encode("utf-8", "surrogatepass") + b"\n")
         return f"sha256:{canonical.hexdigest()}"
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from engage_sync import conditions
 from engage_sync.conditions import SourceHealth, Type
 from engage_sync.resource import Status, shorten
+from engage_sync.schedule import FAILED
 
 MESSAGE_MAX = 1000
 """The API server takes 1,024 characters."""
@@ -54,12 +55,17 @@ def _computed(summary: str, digest: str) -> Announcement:
 
 def _result(old: Status, new: Status) -> Announcement | None:
     result, message = new.get("lastRun", {}).get("result"), _ready(new)[1]
-    if result in ("Failed", "PartiallyFailed"):
+    if result in FAILED:
         # The same failure again is no transition.
         return Announcement("SyncFailed", message, warning=True) if _ready(old) != _ready(new) else None
-    if result == "Succeeded" and (_had_steps(new) or old.get("lastRun", {}).get("result") != result):
+    if result == "Succeeded" and (_had_steps(new) or _was_not_ready(old)):
         return Announcement("SyncSucceeded", message)
     return None
+
+
+def _was_not_ready(status: Status) -> bool:
+    ready = conditions.get(status.get("conditions", []), Type.READY)
+    return ready is not None and ready["status"] == conditions.FALSE
 
 
 def _had_steps(status: Status) -> bool:

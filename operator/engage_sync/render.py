@@ -24,7 +24,9 @@ _SIGNS = {
 
 def as_json(report: Report, requests: Requests) -> str:
     """The plan for programs; the shape is the contract's, section 8."""
-    return json.dumps(as_data(report, requests), indent=2, ensure_ascii=False)
+    text = json.dumps(as_data(report, requests), indent=2, ensure_ascii=False)
+    # A name cut in the middle of a character cannot be printed; this writes it as JSON's own escape.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_data(report: Report, requests: Requests) -> dict[str, Any]:

@@ -139,6 +139,10 @@ def test_the_switch_to_apply_is_told_when_it_has_done_something() -> None:
     assert history.run(SOMETHING) == ["SyncSucceeded"]
 
 
+def test_a_first_run_that_finds_nothing_to_do_is_told_to_nobody() -> None:
+    assert History().run() == []
+
+
 def test_a_refusal_is_told_once_per_cause() -> None:
     history = History()
 

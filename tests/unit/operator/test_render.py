@@ -143,6 +143,13 @@ def named(name: str) -> Report:
     return replace(report_of(), plan=Plan((replace(gone, current=current),)))
 
 
+def test_half_a_character_can_be_printed_and_read_back() -> None:
+    text = as_json(named("A\ud83d"), CALLS)
+
+    assert text.encode()
+    assert json.loads(text)["steps"][0]["name"] == "A\ud83d"
+
+
 @pytest.mark.parametrize("form", ["text", "markdown"])
 @pytest.mark.parametrize("name", ["\x1b]0;owned\x07", "a\nPlan: in sync", "a\rb", "\u202eevil"])
 def test_no_name_gets_a_terminal_to_do_things(form: str, name: str) -> None:
