@@ -26,6 +26,7 @@ from engage_sync.store.codec import Summary
 from engage_sync.store.configmap import ConfigMapStore
 from engage_sync.store.file import FileStore
 from engage_sync.store.index import Identity
+from engage_sync.store.quota import read_quota, write_quota
 from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON, Trust, check_hosts
 from reconcilers.errors import ConfigError, SyncError, TransientError
@@ -112,13 +113,22 @@ class ClusterRunner:
 
 
 async def one_run(manifests: Manifests, state: Path, *, apply: bool, observer: Observer) -> RunResult:
-    """One run without a cluster; the mapping is kept in a folder."""
+    """One run without a cluster; the mapping and the week's count of calls are kept in a folder."""
     spec, owner = manifests.spec, f"{manifests.namespace}/{manifests.name}"
     identity = Identity(owner, spec.source.base_url, spec.target.api_url)
     with FileStore(state, identity) as store:
-        return await run_once(
-            spec, manifests, store, apply=apply, gate=lambda: None, observer=observer, trust=A_PERSON
+        result = await run_once(
+            spec,
+            manifests,
+            store,
+            apply=apply,
+            gate=lambda: None,
+            observer=observer,
+            trust=A_PERSON,
+            quota=read_quota(state),
         )
+        write_quota(state, result.quota)
+        return result
 
 
 async def run_once(

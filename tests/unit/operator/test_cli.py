@@ -664,3 +664,15 @@ def kubeconfig(server: str) -> str:
             "users": [{"name": "me", "user": {"token": CANARY}}],
         }
     )
+
+
+def test_the_weeks_calls_are_counted_from_one_command_to_the_next(
+    tenant: Tenant, engage_sync: Command, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    used = []
+    for _ in range(2):
+        engage_sync("plan", *tenant.files, "--state", state)
+        used.append(json.loads((state / "quota.json").read_text())["used"])
+
+    assert used[1] == used[0] * 2 > 0
