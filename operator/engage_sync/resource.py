@@ -52,7 +52,6 @@ MANAGER = "engage-sync"
 SYNCTARGET_LABEL = f"{GROUP}/synctarget"
 """Label of everything the operator creates for one SyncTarget; its value is the SyncTarget's name."""
 
-NAME_MAX = 40
 TENANT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 SECRET_NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"  # noqa: S105 -- the name of a Secret is none
 COUNTRY_PATTERN = "^[A-Z]{2}$"

@@ -8,6 +8,7 @@ import pytest
 from reconcilers.errors import IncompleteAnswer
 from reconcilers.levels import LEVELS
 from reconcilers.model import Current, Holdings, Kind
+from reconcilers.policy import DOUBTFUL
 from reconcilers.ports import DemandOf
 from tests.engine.memory_target import MemoryTarget
 from tests.engine.rig import Rig
@@ -98,3 +99,17 @@ def test_a_removal_of_ours_that_a_crash_left_unremembered_is_believed() -> None:
 
     assert rig.plan().steps == ()
     assert rig.target.find("wp:building:10")
+
+
+def test_nothing_is_removed_while_something_is_missing_and_the_next_run_does_it(rig: Rig) -> None:
+    gone = rig.target.find("wp:room:101")
+    del rig.target.tables["rooms"][gone["id"]]  # by hand; room 100 has left the source
+
+    first = rig.sync()
+
+    assert rig.target.find("wp:room:100")
+    assert [(item.key, item.reason) for item in first.plan.withheld] == [("wp:room:100", DOUBTFUL)]
+    assert not first.whole
+    rig.sync()
+    assert rig.plan().steps == ()
+    assert "wp:room:100" not in {row["ExternalId"] for _, row in rig.target.rows()}
