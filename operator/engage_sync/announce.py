@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from engage_sync import conditions
 from engage_sync.conditions import SourceHealth, Type
-from engage_sync.resource import Status, shorten
+from engage_sync.resource import shorten
 from engage_sync.schedule import FAILED
+from engage_sync.states import Status
 
 MESSAGE_MAX = 1000
 """The API server takes 1,024 characters."""

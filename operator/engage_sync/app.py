@@ -20,8 +20,9 @@ from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.conditions import timestamp
 from engage_sync.kube import Forbidden, Invalid, Kube, KubeError
 from engage_sync.manifests import Manifests
-from engage_sync.resource import MappingStatus, Mode, Quota, Requests, Spec
 from engage_sync.schedule import read_time
+from engage_sync.spec import Mode, Spec
+from engage_sync.states import MappingStatus, Quota, Requests
 from engage_sync.store.codec import Summary
 from engage_sync.store.configmap import ConfigMapStore
 from engage_sync.store.file import FileStore

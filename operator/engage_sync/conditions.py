@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from engage_sync.resource import MESSAGE_MAX, Condition, shorten
+from engage_sync.resource import shorten
+from engage_sync.states import MESSAGE_MAX, Condition
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 UNSEEN = -1

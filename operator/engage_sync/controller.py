@@ -18,16 +18,10 @@ from engage_sync.announce import Announcement, announcements, starting
 from engage_sync.app import Runner, RunResult
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
-from engage_sync.resource import (
-    REQUESTED_AT,
-    REQUESTED_AT_MAX,
-    InvalidSpec,
-    Mode,
-    Spec,
-    Status,
-    parse_spec,
-)
+from engage_sync.resource import REQUESTED_AT, REQUESTED_AT_MAX
 from engage_sync.schedule import Run, Trigger
+from engage_sync.spec import InvalidSpec, Mode, Spec, parse_spec
+from engage_sync.states import Status
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
 from engage_sync.trust import Trust, check_hosts

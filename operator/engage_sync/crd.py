@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import yaml
 
-from engage_sync.resource import GROUP, PLURAL, Status, shorten
+from engage_sync.resource import GROUP, PLURAL, shorten
+from engage_sync.states import Status
 
 _FILE = f"{PLURAL}.{GROUP}.yaml"
 

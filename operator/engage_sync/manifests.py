@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from engage_sync.resource import API_VERSION, KIND, Spec, check_name, parse_spec
+from engage_sync.resource import API_VERSION, KIND
+from engage_sync.spec import Spec, check_name, parse_spec
 from reconcilers.errors import ConfigError
 
 STDIN = Path("-")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from engage_sync.resource import Requests
+from engage_sync.states import Requests
 from reconcilers.apply import Outcome
 from reconcilers.model import KINDS
 from reconcilers.plan import Action, Step, step_record

@@ -11,7 +11,9 @@ from enum import StrEnum
 from hashlib import sha256
 
 from engage_sync.conditions import SUSPENDED, Type, get
-from engage_sync.resource import PAUSED, REQUESTED_AT, REQUESTED_AT_MAX, Schedule, Status
+from engage_sync.resource import PAUSED, REQUESTED_AT, REQUESTED_AT_MAX
+from engage_sync.spec import Schedule
+from engage_sync.states import Status
 
 FAILED = ("Failed", "PartiallyFailed")
 """Results of runs that are tried again before their regular time."""

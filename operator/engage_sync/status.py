@@ -10,7 +10,8 @@ from typing import cast
 
 from engage_sync import conditions
 from engage_sync.conditions import SourceHealth, Stall, TargetHealth, timestamp
-from engage_sync.resource import (
+from engage_sync.schedule import FAILED, Trigger
+from engage_sync.states import (
     Condition,
     Failure,
     KindStatus,
@@ -21,7 +22,6 @@ from engage_sync.resource import (
     Skip,
     Status,
 )
-from engage_sync.schedule import FAILED, Trigger
 from reconcilers.errors import SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.report import KindRow, Report

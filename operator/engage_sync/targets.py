@@ -10,9 +10,11 @@ from typing import Any, cast
 
 from engage_sync.announce import Announcement
 from engage_sync.crd import fit_status
+from engage_sync.fields import canonical_url
 from engage_sync.kube import Conflict, Kube, KubeError, NotFound
-from engage_sync.resource import Spec, Status, canonical_url
 from engage_sync.schedule import paused
+from engage_sync.spec import Spec
+from engage_sync.states import Status
 from reconcilers.errors import Halted
 
 log = logging.getLogger(__name__)

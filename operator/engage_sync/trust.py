@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from engage_sync.resource import InvalidSpec, Spec, is_loopback, urls
+from engage_sync.spec import InvalidSpec, Spec, is_loopback, urls
 
 DEFAULT_HOSTS = ("*.iofficeconnect.com", "*.ioffice.com", "*.condecosoftware.com", "*.eptura.com")
 """Domains of the vendor's own. Never one where anybody can register a name (*.azurewebsites.net, …)."""

@@ -19,18 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engage_sync.crd import crd_text, fit_status, schema
-from engage_sync.resource import (
-    DURATION_PATTERN,
-    GROUP,
-    PLURAL,
-    SECRET_NAME_PATTERN,
-    TENANT_PATTERN,
-    URL_PATTERN,
-    VERSION,
-    InvalidSpec,
-    Spec,
-    read_shape,
-)
+from engage_sync.fields import DURATION_PATTERN, URL_PATTERN
+from engage_sync.resource import GROUP, PLURAL, VERSION
+from engage_sync.spec import SECRET_NAME_PATTERN, TENANT_PATTERN, InvalidSpec, Spec, read_shape
 from tests.controlplane.server import ControlPlane
 from tests.synctargets import ABSENT, BAD, CANARY, GOOD, LOOPBACK, Bad, manifest, put, spec
 

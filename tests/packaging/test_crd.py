@@ -1,4 +1,4 @@
-"""The CRD agrees with the models of `engage_sync.resource`, field by field, and gets into the wheel."""
+"""The CRD agrees with the models of `engage_sync`, field by field, and gets into the wheel."""
 
 import re
 import subprocess
@@ -15,6 +15,9 @@ from pydantic.fields import FieldInfo
 
 from engage_sync import conditions, resource
 from engage_sync.crd import crd_text, fit_status, schema
+from engage_sync.fields import DURATION_PATTERN, URL_PATTERN, Model, parse_duration
+from engage_sync.spec import COUNTRY_PATTERN, SECRET_NAME_PATTERN, TENANT_PATTERN, TIME_ZONE_PATTERN, Spec
+from engage_sync.states import MESSAGE_MAX, Status
 from reconcilers.model import KINDS, Kind
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +70,7 @@ def without_formats_of_integers(node: Any) -> Any:
 
 
 def test_spec_is_the_same_on_both_sides() -> None:
-    model = resource.Spec.model_json_schema(by_alias=True)
+    model = Spec.model_json_schema(by_alias=True)
 
     ours = plain(model, model["$defs"])
 
@@ -75,7 +78,7 @@ def test_spec_is_the_same_on_both_sides() -> None:
 
 
 def test_status_is_the_same_on_both_sides() -> None:
-    model = TypeAdapter(resource.Status).json_schema()
+    model = TypeAdapter(Status).json_schema()
     crd = from_the_crd("status")
 
     ours = plain(model, model["$defs"])
@@ -84,14 +87,14 @@ def test_status_is_the_same_on_both_sides() -> None:
     assert crd["default"] == {"observedGeneration": conditions.UNSEEN}
 
 
-def defaults_of(model: type[resource._Model]) -> dict[str, Any]:
+def defaults_of(model: type[Model]) -> dict[str, Any]:
     """Every default of the model, written as the CRD would; absent where a field is required or None."""
     fields = model.model_fields.values()
     return {str(field.alias): default_of(field) for field in fields if default_of(field) is not None}
 
 
 def default_of(field: FieldInfo) -> Any:
-    if isinstance(field.annotation, type) and issubclass(field.annotation, resource._Model):
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Model):
         return defaults_of(field.annotation) or None
     if field.is_required() or field.default is None:
         return None
@@ -102,7 +105,7 @@ def defaults_in(node: Any) -> Any:
     """The same of the schema; an object is only filled in if it has a default itself, or is required."""
     if node["type"] != "object":
         default = node.get("default")
-        return resource.parse_duration(default) if is_duration(node) else default
+        return parse_duration(default) if is_duration(node) else default
     required = node.get("required", ())
     fields = {
         name: defaults_in(field)
@@ -117,7 +120,7 @@ def is_duration(node: Any) -> bool:
 
 
 def test_defaults_are_the_same_on_both_sides() -> None:
-    ours = defaults_of(resource.Spec)
+    ours = defaults_of(Spec)
 
     assert ours == defaults_in(from_the_crd("spec"))
     assert ours["schedule"] == {"interval": timedelta(hours=24), "retryInterval": timedelta(minutes=5)}
@@ -156,12 +159,12 @@ def test_the_patterns_are_the_same_on_both_sides() -> None:
     }
 
     assert in_the_crd == {
-        resource.TENANT_PATTERN,
-        resource.SECRET_NAME_PATTERN,
-        resource.COUNTRY_PATTERN,
-        resource.TIME_ZONE_PATTERN,
-        resource.DURATION_PATTERN,
-        resource.URL_PATTERN,
+        TENANT_PATTERN,
+        SECRET_NAME_PATTERN,
+        COUNTRY_PATTERN,
+        TIME_ZONE_PATTERN,
+        DURATION_PATTERN,
+        URL_PATTERN,
         "^([A-Z]{2})?$",
     }
 
@@ -205,7 +208,7 @@ def test_all_our_words_fit_into_their_fields() -> None:
 
     assert max(map(len, conditions.Type)) <= condition["type"]["maxLength"]
     assert max(map(len, reasons)) <= condition["reason"]["maxLength"]
-    assert condition["message"]["maxLength"] == resource.MESSAGE_MAX
+    assert condition["message"]["maxLength"] == MESSAGE_MAX
     assert len(conditions.Type) <= status["conditions"]["maxItems"]
     assert max(map(len, Kind)) <= status["kinds"]["items"]["properties"]["kind"]["maxLength"]
     assert len(KINDS) == status["kinds"]["maxItems"]
@@ -214,7 +217,7 @@ def test_all_our_words_fit_into_their_fields() -> None:
 
 
 def test_a_status_is_cut_to_the_bounds() -> None:
-    status: resource.Status = {
+    status: Status = {
         "observedGeneration": 1,
         "summary": ["s" * 200] * 20,
         "failures": [{"kind": "Resource", "sourceKey": "wp:room:13", "message": "m" * 200}] * 30,

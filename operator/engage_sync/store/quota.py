@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from engage_sync.resource import Quota
+from engage_sync.states import Quota
 
 _FILE = "quota.json"
 

@@ -10,7 +10,7 @@ from typing import Any
 from engage_sync.app import RunResult
 from engage_sync.controller import Controller
 from engage_sync.kube import Conflict, NotFound
-from engage_sync.resource import Spec
+from engage_sync.spec import Spec
 from engage_sync.targets import SyncTargets, Target, Watched
 from reconcilers.plan import Plan
 from reconcilers.ports import Gate

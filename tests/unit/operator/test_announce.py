@@ -7,8 +7,8 @@ import pytest
 from engage_sync import status
 from engage_sync.announce import MESSAGE_MAX, announcements, starting
 from engage_sync.conditions import Stall
-from engage_sync.resource import Requests, Status
 from engage_sync.schedule import Trigger
+from engage_sync.states import Requests, Status
 from engage_sync.status import RunFacts
 from reconcilers.errors import (
     CredentialsRejected,

@@ -16,11 +16,12 @@ from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import WEEK, WeekQuota
 from engage_sync.kube import Forbidden, Invalid, NotFound, Unavailable
 from engage_sync.manifests import Manifests, read_manifests
-from engage_sync.resource import Mode, Quota, parse_spec
 from engage_sync.sandbox import Account, Addresses, Sandbox
 from engage_sync.sandbox.load import load_csv
 from engage_sync.sandbox.manifests import write_manifests
 from engage_sync.sandbox.server import serving
+from engage_sync.spec import Mode, parse_spec
+from engage_sync.states import Quota
 from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON
 from reconcilers.errors import Halted, QuotaExhausted, SyncError

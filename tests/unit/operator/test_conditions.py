@@ -26,7 +26,7 @@ from engage_sync.conditions import (
     set_condition,
     timestamp,
 )
-from engage_sync.resource import MESSAGE_MAX, Condition
+from engage_sync.states import MESSAGE_MAX, Condition
 from tests.condition_rules import assert_sound, violations
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)

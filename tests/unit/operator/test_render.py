@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engage_sync.render import RENDERERS, as_data, as_json, as_markdown, as_text
-from engage_sync.resource import Requests
+from engage_sync.states import Requests
 from reconcilers.apply import Applied, Outcome, Status
 from reconcilers.model import KINDS, Current, Key, Kind
 from reconcilers.plan import Action, Delete, Plan, Withheld

@@ -6,18 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from engage_sync.resource import (
-    InvalidSpec,
-    Mode,
-    Onboarding,
-    Policy,
-    Spec,
-    check_name,
-    parse_duration,
-    parse_spec,
-    read_shape,
-    shorten,
-)
+from engage_sync.fields import parse_duration
+from engage_sync.resource import shorten
+from engage_sync.spec import InvalidSpec, Mode, Onboarding, Policy, Spec, check_name, parse_spec, read_shape
 from reconcilers.errors import ConfigError
 from tests.synctargets import ABSENT, BAD, CANARY, GOOD, LOOPBACK, Bad, spec
 

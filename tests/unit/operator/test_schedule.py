@@ -4,8 +4,10 @@ import pytest
 
 from engage_sync import schedule
 from engage_sync.conditions import Outcome, mark_finished, mark_suspended
-from engage_sync.resource import REQUESTED_AT, HistoryEntry, Schedule, Status
+from engage_sync.resource import REQUESTED_AT
 from engage_sync.schedule import Run, Trigger, Wait
+from engage_sync.spec import Schedule
+from engage_sync.states import HistoryEntry, Status
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from engage_sync import status
 from engage_sync.crd import fit_status
-from engage_sync.resource import Status
 from engage_sync.schedule import Trigger
+from engage_sync.states import Status
 from engage_sync.status import RunFacts
 from reconcilers.apply import Applied, Outcome
 from reconcilers.apply import Status as StepStatus

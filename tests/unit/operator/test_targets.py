@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from engage_sync.kube import Conflict, KubeError, NotFound
-from engage_sync.resource import Status, parse_spec
+from engage_sync.spec import parse_spec
+from engage_sync.states import Status
 from engage_sync.targets import ATTEMPTS, SyncTargets, Target, Watched
 from reconcilers.errors import Halted
 from reconcilers.ports import Gate

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engage_sync.cli import cli
 from engage_sync.conditions import Type, get
-from engage_sync.resource import InvalidSpec, parse_spec
+from engage_sync.spec import InvalidSpec, parse_spec
 from engage_sync.trust import A_PERSON, DEFAULT_HOSTS, Trust, check_hosts, is_public, read_globs
 from tests.synctargets import CANARY, spec
 from tests.unit.operator.cluster import Cluster

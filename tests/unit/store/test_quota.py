@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engage_sync.resource import Quota
+from engage_sync.states import Quota
 from engage_sync.store.quota import read_quota, write_quota
 
 USED = Quota(weekStart="2026-11-22T12:00:00Z", used=41)

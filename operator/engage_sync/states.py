@@ -1,0 +1,138 @@
+"""The status of a SyncTarget: plain JSON, because it is read, compared and written as such.
+
+The bounds are the CRD's, `crds/synctargets.engage-sync.io.yaml`; a test holds it against these types.
+"""
+
+from typing import Annotated, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
+
+from engage_sync.resource import REQUESTED_AT_MAX
+
+MESSAGE_MAX = 512
+"""Longest message of a condition, in characters."""
+
+Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+"""RFC 3339, in UTC."""
+KindName = Annotated[str, Field(max_length=16)]
+ReasonName = Annotated[str, Field(max_length=32)]
+ResultName = Annotated[str, Field(max_length=16)]
+RunId = Annotated[str, Field(max_length=40)]
+Digest = Annotated[str, Field(max_length=80)]
+PlanSummary = Annotated[str, Field(max_length=64)]
+
+
+class Condition(TypedDict):
+    """One condition, in the shape of metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=32)]
+    status: Annotated[str, Field(max_length=8)]
+    reason: ReasonName
+    message: Annotated[str, Field(max_length=MESSAGE_MAX)]
+    lastTransitionTime: Timestamp
+    observedGeneration: NotRequired[int]
+
+
+class PlanStatus(TypedDict, total=False):
+    """What the last plan held."""
+
+    summary: PlanSummary
+    digest: Digest
+
+
+class KindStatus(TypedDict):
+    """One row per kind."""
+
+    kind: KindName
+    source: NotRequired[int]
+    inScope: NotRequired[int]
+    target: NotRequired[int]
+    mapped: NotRequired[int]
+    created: NotRequired[int]
+    updated: NotRequired[int]
+    deleted: NotRequired[int]
+    failed: NotRequired[int]
+    skipped: NotRequired[int]
+
+
+class Requests(TypedDict, total=False):
+    """Calls made."""
+
+    source: int
+    target: int
+
+
+class LastRun(TypedDict, total=False):
+    """The last run that ended."""
+
+    id: RunId
+    trigger: Annotated[str, Field(max_length=16)]
+    startTime: Timestamp
+    finishTime: Timestamp
+    result: ResultName
+    requests: Requests
+
+
+class MappingStatus(TypedDict, total=False):
+    """The mapping store."""
+
+    entries: int
+    shards: int
+    digest: Digest
+
+
+class Quota(TypedDict, total=False):
+    """The week's calls to Engage; outlives the process."""
+
+    weekStart: Timestamp
+    used: int
+
+
+class Failure(TypedDict):
+    """One entity that failed."""
+
+    kind: KindName
+    sourceKey: Annotated[str, Field(max_length=80)]
+    name: NotRequired[Annotated[str, Field(max_length=48)]]
+    action: NotRequired[Annotated[str, Field(max_length=16)]]
+    reason: NotRequired[ReasonName]
+    message: NotRequired[Annotated[str, Field(max_length=128)]]
+    attempts: NotRequired[int]
+
+
+class Skip(TypedDict):
+    """How many of a kind were left out for one reason."""
+
+    kind: KindName
+    reason: ReasonName
+    count: NotRequired[int]
+
+
+class HistoryEntry(TypedDict):
+    """One finished run."""
+
+    id: RunId
+    finishTime: NotRequired[Timestamp]
+    result: NotRequired[ResultName]
+    plan: NotRequired[PlanSummary]
+
+
+class Status(TypedDict, total=False):
+    """What the operator found and did; under 64 KiB by its bounds at 4 bytes a character."""
+
+    observedGeneration: int
+    lastHandledReconcileAt: Annotated[str, Field(max_length=REQUESTED_AT_MAX)]
+    plan: PlanStatus
+    conditions: Annotated[list[Condition], Field(max_length=6)]
+    kinds: Annotated[list[KindStatus], Field(max_length=7)]
+    summary: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=12)]
+    lastRun: LastRun
+    lastSuccessfulSyncTime: Timestamp
+    nextSyncTime: Timestamp
+    mapping: MappingStatus
+    quota: Quota
+    failures: Annotated[list[Failure], Field(max_length=20)]
+    failuresTruncated: int
+    skips: Annotated[list[Skip], Field(max_length=24)]
+    history: Annotated[list[HistoryEntry], Field(max_length=5)]
