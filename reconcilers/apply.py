@@ -15,7 +15,8 @@ from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
 from reconcilers.model import Current, Entity, Key, Kind, Origin
 from reconcilers.order import Node, Part
-from reconcilers.plan import (
+from reconcilers.ports import Gate, Ports, Writer
+from reconcilers.steps import (
     EXTERNAL_ID,
     Action,
     Adopt,
@@ -28,7 +29,6 @@ from reconcilers.plan import (
     kind_of,
     name_of,
 )
-from reconcilers.ports import Gate, Ports, Writer
 
 CHECKPOINT_SECONDS = 5.0
 """How much work a crash may cost: what was made since the last commit is found again by external id."""

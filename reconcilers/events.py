@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from reconcilers.errors import System
 from reconcilers.model import Kind
-from reconcilers.plan import Action, Plan
+from reconcilers.plan import Plan
+from reconcilers.steps import Action
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from reconcilers.model import (
     Value,
     content_digest,
 )
-from reconcilers.plan import Create, Delete, Replace, Step, key_of
+from reconcilers.steps import Create, Delete, Replace, Step, key_of
 
 
 @dataclass(slots=True)

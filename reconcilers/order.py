@@ -13,19 +13,9 @@ from heapq import heapify, heappop, heappush
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
 from reconcilers.model import Key, Kind, Value
-from reconcilers.plan import (
-    Adopt,
-    Create,
-    Delete,
-    Release,
-    Replace,
-    Step,
-    Update,
-    key_of,
-    sort_key,
-)
 from reconcilers.prune import freed_by, references
 from reconcilers.slots import Slot, Spare, claimed_by, released_by
+from reconcilers.steps import Adopt, Create, Delete, Release, Replace, Step, Update, key_of, sort_key
 
 
 class Part(StrEnum):

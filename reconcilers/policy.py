@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from reconcilers.match import Pairing
 from reconcilers.model import Desired, Key, MappingState
 from reconcilers.order import needed_by, prerequisites
-from reconcilers.plan import Action, Delete, Step, Withheld, key_of, parent_of, withhold_step
+from reconcilers.plan import Withheld, withhold_step
 from reconcilers.slots import Slot, claimed_by, taken
+from reconcilers.steps import Action, Delete, Step, key_of, parent_of
 
 BY_POLICY, INCOMPLETE, WAITS = "ManagementPolicies", "SourceIncomplete", "WaitsForWithheld"
 DOUBTFUL = "TargetIncomplete"

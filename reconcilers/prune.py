@@ -10,19 +10,9 @@ from dataclasses import dataclass, field
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing, ours
 from reconcilers.model import KINDS, Current, Desired, Entry, Key, Kind, MappingState, Origin, Skip
-from reconcilers.plan import (
-    Adopt,
-    Delete,
-    Release,
-    Replace,
-    Step,
-    Update,
-    Withheld,
-    key_of,
-    kind_of,
-    withhold_step,
-)
+from reconcilers.plan import Withheld, withhold_step
 from reconcilers.proof import Proof
+from reconcilers.steps import Adopt, Delete, Release, Replace, Step, Update, key_of, kind_of
 
 NOT_EMPTY = "NotEmpty"
 

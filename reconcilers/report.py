@@ -8,10 +8,11 @@ from reconcilers.apply import Applied, Outcome, Status
 from reconcilers.errors import SyncError
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Desired, Kind, MappingState
-from reconcilers.plan import UNPROVEN, Action, Plan, Withheld
+from reconcilers.plan import UNPROVEN, Plan, Withheld
 from reconcilers.policy import BY_POLICY, DOUBTFUL, INCOMPLETE, TAKEN, WAITS
 from reconcilers.proof import Gap
 from reconcilers.prune import NOT_EMPTY
+from reconcilers.steps import Action
 
 WHY_WITHHELD = {
     NOT_EMPTY: "it holds something that is not ours; move or delete that by hand",

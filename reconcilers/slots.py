@@ -10,7 +10,7 @@ from itertools import count
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
 from reconcilers.model import Current, Entity, Kind, Value
-from reconcilers.plan import EXTERNAL_ID, Adopt, Create, Delete, Release, Replace, Step, Update
+from reconcilers.steps import EXTERNAL_ID, Adopt, Create, Delete, Release, Replace, Step, Update
 
 Slot = tuple[Kind, Value, str, Value]
 """Kind, parent (as a key), field, folded value."""

@@ -12,13 +12,14 @@ from reconcilers.levels.resource import MEETING, PERSONAL
 from reconcilers.match import Pairing, match
 from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState
 from reconcilers.order import schedule
-from reconcilers.plan import Plan, compare, key_of, sort_key, withhold_step
+from reconcilers.plan import Plan, compare, withhold_step
 from reconcilers.policy import DOUBTFUL, Policies, unsettled_keys, withhold
 from reconcilers.ports import Clock, Demand, DemandOf, Gate, Ports, Writer
 from reconcilers.proof import Gap, Proof, prove
 from reconcilers.prune import prune, release
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
+from reconcilers.steps import key_of, sort_key
 from reconcilers.translate import Defaults, Scope, translate
 from reconcilers.vanished import check_not_vanished
 

@@ -7,9 +7,9 @@ from typing import Any
 from engage_sync.states import Requests
 from reconcilers.apply import Outcome
 from reconcilers.model import KINDS
-from reconcilers.plan import Action, Step, step_record
 from reconcilers.policy import BY_POLICY
 from reconcilers.report import Report
+from reconcilers.steps import Action, Step, step_record
 
 Renderer = Callable[[Report, Requests], str]
 

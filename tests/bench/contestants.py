@@ -17,10 +17,11 @@ from reconcilers.model import (
     State,
     Value,
 )
-from reconcilers.plan import Create, Delete, Plan, key_of
+from reconcilers.plan import Plan
 from reconcilers.policy import Policies
 from reconcilers.proof import prove
 from reconcilers.source import Listing, Observation
+from reconcilers.steps import Create, Delete, key_of
 from reconcilers.sync import make_plan
 
 Found = tuple[set[str], set[str], set[str]]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcilers.errors import EmptySource, IncompleteAnswer
-from reconcilers.plan import Delete, Replace
 from reconcilers.policy import Policies
+from reconcilers.steps import Delete, Replace
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import Call, MemoryTarget

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from reconcilers.match import match
 from reconcilers.model import RANK
 from reconcilers.order import Part, schedule
-from reconcilers.plan import Delete, Plan, kind_of
+from reconcilers.plan import Plan
 from reconcilers.source import Floor
+from reconcilers.steps import Delete, kind_of
 from reconcilers.sync import EVERYTHING
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import Rig

@@ -20,8 +20,9 @@ from reconcilers.errors import (
 )
 from reconcilers.levels import country
 from reconcilers.model import Entity, Key, Kind
-from reconcilers.plan import Create, Plan
+from reconcilers.plan import Plan
 from reconcilers.report import Report
+from reconcilers.steps import Create
 from tests.condition_rules import assert_sound
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -27,7 +27,7 @@ from engage_sync.sandbox.load import load_csv
 from engage_sync.sandbox.manifests import write_manifests
 from engage_sync.sandbox.server import serving
 from reconcilers.model import KINDS
-from reconcilers.plan import Action
+from reconcilers.steps import Action
 from tests.e2e.harness import CLI, SAMPLE
 from tests.synctargets import CANARY, manifest
 

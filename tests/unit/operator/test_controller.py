@@ -9,8 +9,9 @@ from engage_sync.app import RunResult, SecretMissing
 from reconcilers.errors import CredentialsRejected, EmptySource, Halted, QuotaExhausted, TransientError
 from reconcilers.levels import country
 from reconcilers.model import Entity, Key, Kind
-from reconcilers.plan import Create, Plan
+from reconcilers.plan import Plan
 from reconcilers.ports import Gate
+from reconcilers.steps import Create
 from tests.synctargets import spec
 from tests.unit.operator.cluster import Cluster, FakeRunner, in_sync
 

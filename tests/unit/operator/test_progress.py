@@ -8,7 +8,8 @@ import pytest
 from engage_sync.progress import ProgressBar
 from reconcilers.events import Event, Planned, Progress, Reading, Remembered
 from reconcilers.model import Kind
-from reconcilers.plan import Action, Plan
+from reconcilers.plan import Plan
+from reconcilers.steps import Action
 
 EVENTS: tuple[Event, ...] = (
     Reading("source", "buildings", 100),

@@ -11,9 +11,10 @@ from engage_sync.render import RENDERERS, as_data, as_json, as_markdown, as_text
 from engage_sync.states import Requests
 from reconcilers.apply import Applied, Outcome, Status
 from reconcilers.model import KINDS, Current, Key, Kind
-from reconcilers.plan import Action, Delete, Plan, Withheld
+from reconcilers.plan import Plan, Withheld
 from reconcilers.proof import Gap
 from reconcilers.report import Report
+from reconcilers.steps import Action, Delete
 from tests.engine.rig import FaultAt
 from tests.engine.samples import building, edit, put, space, synced, two_buildings
 

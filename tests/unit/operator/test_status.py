@@ -10,11 +10,12 @@ from engage_sync.status import RunFacts
 from reconcilers.apply import Applied, Outcome
 from reconcilers.apply import Status as StepStatus
 from reconcilers.model import KINDS, Key, Kind
-from reconcilers.plan import Action, Plan, Withheld
+from reconcilers.plan import Plan, Withheld
 from reconcilers.policy import BY_POLICY
 from reconcilers.proof import Gap
 from reconcilers.prune import NOT_EMPTY
 from reconcilers.report import KindRow, Report
+from reconcilers.steps import Action
 from tests.condition_rules import assert_sound
 
 LONG = "long " * 100

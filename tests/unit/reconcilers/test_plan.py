@@ -5,7 +5,8 @@ from hashlib import sha256
 import pytest
 
 from reconcilers.model import Kind
-from reconcilers.plan import Action, Plan, Replace, key_of, natural, step_record
+from reconcilers.plan import Plan
+from reconcilers.steps import Action, Replace, key_of, natural, step_record
 from tests.engine.rig import Rig
 from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
 

@@ -1,10 +1,10 @@
 import pytest
 
 from reconcilers.model import Current, Kind, MappingState
-from reconcilers.plan import Action
 from reconcilers.policy import Policies
 from reconcilers.ports import Demand
 from reconcilers.source import Floor
+from reconcilers.steps import Action
 from reconcilers.sync import Settings, demand
 from reconcilers.translate import translate
 from tests.engine.memory_target import MemoryTarget
