@@ -19,10 +19,14 @@ TOKEN = "/tokenproviderapi/token"  # noqa: S105 -- a path
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 HIERARCHY = "HierarchyMapping"
-"""The product whose subscription key all of these paths need."""
+"""The product whose subscription key every path of the hierarchy needs."""
+EXTERNAL_BOOKINGS = "ExternalBookings"
+"""The product whose subscription key `BOOKINGS` needs; a tenant may not have it."""
 
 INTERNAL_ID, PARENT_ID, NAME, EXTERNAL_ID = "InternalId", "InternalParentId", "ResourceName", "ExternalId"
 GROUP_MAPPINGS, GROUP_ID = "LocationGroupMappings", "GroupId"
+ENVELOPED = "IsError"
+"""The field that tells the hierarchy's envelope from any other object."""
 
 
 class Form(Enum):
@@ -139,3 +143,32 @@ LINKS: Mapping[tuple[Kind, str], Link] = MappingProxyType(
 DEFAULT_TYPE_IDS = frozenset({1, 2})
 DEFAULT_TYPE_NAMES = frozenset({"meeting room", "desk"})
 """The two workspace types that Engage comes with (domain.md section 3.4), case-folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookingList:
+    """How the bookings of one meeting space are listed; no call that lists a personal space's is known."""
+
+    path: str
+    room: str
+    """The query parameter for the meeting space's internal id."""
+    start: str
+    end: str
+    time_format: str
+    """Of `start` and `end`, for strftime."""
+    items: str
+    """The field that holds the list, where the answer is an object and not the list itself."""
+
+
+BOOKINGS = BookingList(  # documented (domain.md section 3.5)
+    "/bookings",
+    room="roomId",
+    start="startDateTime",
+    end="endDateTime",
+    time_format="%Y-%m-%d %H:%M:%S",
+    items="bookings",
+)
+
+BOOKING_ID, BOOKING_ROOM, BOOKING_DELETED = "bookingID", "roomID", "deleted"
+BOOKING_FROM, BOOKING_TO = "timeFrom", "timeTo"
+BOOKING_FROM_UTC, BOOKING_TO_UTC = "timeFromUTC", "timeToUTC"

@@ -36,6 +36,10 @@ class TokenRejected(CredentialsRejected):
     """A 401: once it may only mean that the token ended early, twice it is what its name says."""
 
 
+class NotAllowed(CredentialsRejected):
+    """A 403 that is not a used-up quota."""
+
+
 class Conflict(RefusedError):
     """A 409: something of this name or external id is there already."""
 
@@ -80,7 +84,8 @@ class EngageSession:
         """
         self.timing = timing or Timing()
         self._api = api_url.rstrip("/") + API
-        self._keys = _keys_in_use(credentials)
+        self._subscription_keys = credentials.subscription_keys
+        self._check_keys_in_use()
         self._hidden = Hidden() if hidden is None else hidden
         self._hidden.add(*credentials.subscription_keys.values())
         self._limiter = Limiter(rate_limit or RateLimit(), week, self.timing)
@@ -135,16 +140,39 @@ class EngageSession:
             params[route.below] = str(asked.parent)
             what = f"{route.path}?{route.below}={asked.parent}"
 
-        def judge(answer: Answer) -> list[Current]:
+        return await self.read(
+            route.path,
+            params,
+            lambda answer: entities_of(answer, data_of(answer, self._told), asked),
+            what=what,
+            product=route.product,
+        )
+
+    def has_key(self, product: str) -> bool:
+        """Is there a subscription key for this product?"""
+        return product in self._subscription_keys
+
+    async def read(
+        self, path: str, params: Mapping[str, str], judge: Judge[T], *, what: str, product: str
+    ) -> T:
+        """One read; `judge` sees answers whose status is good, and its RefusedError is a refusal to read.
+
+        Raises:
+            ConfigError: the subscription key is missing or cannot be sent in a header.
+            TokenRejected, NotAllowed: Engage does not accept the token or the subscription key.
+            SyncError: it was not answered, or not as it should be.
+        """
+
+        def judged(answer: Answer) -> T:
             try:
-                data = self.data(answer)
+                self._check(answer)
+                answer.no_echo(self._hidden)
+                return judge(answer)
             except RefusedError as error:
                 raise answer.nonsense(f"a refusal: {error.message}") from None
-            answer.no_echo(self._hidden)
-            return entities_of(answer, data, asked)
 
-        call = Call("GET", self._api + route.path, what=what, params=params, setting=API_URL)
-        return await self._send(call, judge, route.product)
+        call = Call("GET", self._api + path, what=what, params=params, setting=API_URL)
+        return await self._send(call, judged, product)
 
     async def write(
         self,
@@ -192,9 +220,20 @@ class EngageSession:
             token = await self._tokens.replace(token)
         return await self._http.call(self._authorised(call, product, token), judge, self._limiter.acquire)
 
+    def _check_keys_in_use(self) -> None:
+        """The keys of the hierarchy's products, before anything is sent; others are looked at when used."""
+        routed = {route.product for route in ROUTES.values()}
+        for product in sorted(routed | {link.product for link in LINKS.values()}):
+            self._key(product)
+
+    def _key(self, product: str) -> bytes:
+        if not self.has_key(product):
+            raise ConfigError(f"the subscription key {product} is missing", system="target")
+        return header_value(self._subscription_keys[product], f"subscription key {product}", "target")
+
     def _authorised(self, call: Call, product: str, token: Secret) -> Call:
         headers = {
-            KEY_HEADER: self._keys[product],
+            KEY_HEADER: self._key(product),
             "Authorization": b"Bearer " + token.reveal().encode("ascii"),
         }
         return replace(call, headers=headers)
@@ -227,19 +266,7 @@ class EngageSession:
         return vendor_message(answer, self._hidden)
 
 
-def _keys_in_use(credentials: EngageCredentials) -> dict[str, bytes]:
-    """The subscription keys of the products in the table; others that a Secret may hold are let be."""
-    keys = {}
-    routed = {route.product for route in ROUTES.values()}
-    for product in sorted(routed | {link.product for link in LINKS.values()}):
-        if product not in credentials.subscription_keys:
-            raise ConfigError(f"the subscription key {product} is missing", system="target")
-        key = credentials.subscription_keys[product]
-        keys[product] = header_value(key, f"subscription key {product}", "target")
-    return keys
-
-
-def _forbidden(answer: Answer, said: str, told: str) -> CredentialsRejected | QuotaExhausted:
+def _forbidden(answer: Answer, said: str, told: str) -> NotAllowed | QuotaExhausted:
     """A 403 is the gateway's word for a used-up week too (contract section 6)."""
     if answer.retry_after is not None or "quota" in told.casefold():
         return QuotaExhausted(
@@ -247,4 +274,4 @@ def _forbidden(answer: Answer, said: str, told: str) -> CredentialsRejected | Qu
             system="target",
             retry_after=answer.retry_after,
         )
-    return CredentialsRejected(f"Engage does not allow {answer.what}, it answered {said}", system="target")
+    return NotAllowed(f"Engage does not allow {answer.what}, it answered {said}", system="target")

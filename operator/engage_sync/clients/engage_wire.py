@@ -11,6 +11,7 @@ from engage_sync.clients.answers import Answer
 from engage_sync.clients.engage_paths import (
     DEFAULT_TYPE_IDS,
     DEFAULT_TYPE_NAMES,
+    ENVELOPED,
     EXTERNAL_ID,
     GROUP_ID,
     GROUP_MAPPINGS,
@@ -58,7 +59,7 @@ class _Wire(BaseModel):
 class Envelope(_Wire):
     """What every hierarchy answer is in; `Status` is false even on success, so it is not read."""
 
-    failed: bool = WireField(alias="IsError")
+    failed: bool = WireField(alias=ENVELOPED)
     data: Any = WireField(None, alias="Data")
 
 

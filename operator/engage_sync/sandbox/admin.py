@@ -154,6 +154,10 @@ def _add_booking(sandbox: Sandbox, request: Request) -> tuple[int, Json]:
     )
 
 
+def _cancel_booking(sandbox: Sandbox, request: Request) -> tuple[int, Json]:
+    return 200, sandbox.engage.data.bookings.cancel(_ids(request)[0])
+
+
 def _revoke_tokens(sandbox: Sandbox, request: Request) -> tuple[int, Json]:
     sandbox.engage.tokens.revoke()
     return 200, {}
@@ -174,6 +178,7 @@ _ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "/workplace/countries"): _add_country,
     ("GET", "/engage/bookings"): _show_bookings,
     ("POST", "/engage/bookings"): _add_booking,
+    ("DELETE", "/engage/bookings/{id}"): _cancel_booking,
     ("DELETE", "/engage/tokens"): _revoke_tokens,
 }
 

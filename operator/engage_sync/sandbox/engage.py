@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
-from engage_sync.sandbox.bookings import read_time
+from engage_sync.sandbox.bookings import read_time, read_window
 from engage_sync.sandbox.engage_data import EngageData
 from engage_sync.sandbox.engage_kinds import KINDS
 from engage_sync.sandbox.fields import integer, read_fields, require
@@ -140,9 +140,8 @@ class Engage:
         """Bookings of one meeting space; a bare array (domain.md 3.3: no envelope here)."""
         if request.method != "GET" or request.path != "/bookings":
             raise RefusedError(405, f"{request.method} is not supported at {request.path}.")
-        query = request.query
-        room = self.data.get("rooms", _id(query, "roomId"), status=400)
-        window = [read_time(name, query.get(name)) for name in ("startDateTime", "endDateTime")]
+        window = read_window(request.query)
+        room = self.data.get("rooms", _id(request.query, "roomId"), status=400)
         return json_reply(200, self.data.bookings.between(room["InternalId"], *window))
 
     def _view(self, kind: str, item: Record, *, details: bool = True) -> Record:
