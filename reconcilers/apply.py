@@ -22,6 +22,8 @@ from reconcilers.steps import (
     Adopt,
     Create,
     Delete,
+    InPlace,
+    Rebind,
     Release,
     Replace,
     Update,
@@ -170,7 +172,7 @@ class _Run:
 
     async def _carry_out(self, node: Node) -> None:
         match node.part, node.step:
-            case Part.PARK, Update() | Adopt() | Replace() | Delete() | Release() as step:
+            case Part.PARK, Update() | Adopt() | Rebind() | Replace() | Delete() | Release() as step:
                 await self.writer.update(
                     step.current.kind, step.current.id, node.fields, variant=_variant(step.current)
                 )
@@ -180,7 +182,7 @@ class _Run:
                 await self._remove(step)
             case Part.WRITE, Release() as step:
                 await self._release(step)
-            case Part.WRITE, Update() | Adopt() as step:
+            case Part.WRITE, Update() | Adopt() | Rebind() as step:
                 await self._write(step)
             case _:
                 raise AssertionError(f"{node.part} is no part of {type(node.step).__name__}")
@@ -195,7 +197,7 @@ class _Run:
                 self.gate()
                 await self.writer.update(entity.kind, internal_id, {name: value})
 
-    async def _write(self, step: Update | Adopt) -> None:
+    async def _write(self, step: InPlace) -> None:
         entity, names = step.entity, {change.field for change in step.changes}
         fields = self.ledger.resolve(entity, names, linked=False)
         if EXTERNAL_ID in names:
@@ -206,6 +208,8 @@ class _Run:
                 await self.writer.update(
                     entity.kind, step.current.id, payload, variant=_variant(step.current)
                 )
+        if isinstance(step, Rebind):
+            self.ledger.rename(step.old, entity.key)
         origin = Origin.ADOPTED if isinstance(step, Adopt) else None
         self.ledger.remember(entity, step.current.id, self.now(), origin)
 

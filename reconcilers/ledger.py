@@ -73,8 +73,22 @@ class Ledger:
         digest = content_digest(LEVELS[entity.kind].owned(entity.values))
         self._put(entity.kind, entity.key, entity.values, now, id=internal_id, digest=digest, origin=origin)
 
+    def rename(self, old: Key, new: Key) -> None:
+        """An entity goes on under another key."""
+        known = self.mapping.entries.get(old)
+        if known is not None:
+            self.mapping.forget(old)
+            self.mapping.put(replace(known, key=new))
+
+    def miss(self, key: Key, now: int) -> None:
+        """Remember since when the source does not ask for an entity any more."""
+        known = self.mapping.entries.get(key)
+        if known is not None and not known.missing_since:
+            self.mapping.put(replace(known, state=State.MISSING, missing_since=now))
+
     def remember_unchanged(self, changing: set[Key], withheld: set[Key], now: int) -> None:
         """Remember what needs no step: entries that are missing, point elsewhere or say other content."""
+        present = {skip.key for skip in self.desired.skips if skip.kept}
         for key, current in self.pairing.current_of.items():
             if key in changing:
                 continue
@@ -82,28 +96,42 @@ class Ledger:
             known = self.mapping.entries.get(key)
             synced = known is not None and known.id == current.id and known.state is State.SYNCED
             if entity is None or key in withheld:
-                if not synced:
-                    self._recover(key, now)
+                gone = entity is None and key not in present
+                if not (synced or (gone and known is not None and _is_missing(known, current.id))):
+                    self._recover(key, now, keep_missing=gone)
                 continue
             digest = content_digest(LEVELS[entity.kind].owned(entity.values))
             if known is None or not synced or (known.digest, known.parent) != (digest, entity.parent):
                 self.remember(entity, current.id, now, known.origin if known else Origin.RECOVERED)
 
-    def forget_vanished(self) -> None:
-        """Forget entries that neither side has any more. Only for a source that was read to its end."""
-        kept = {skip.key for skip in self.desired.skips if skip.kept}
+    def forget_vanished(self, renamed: set[Key]) -> None:
+        """Forget entries that neither side has any more. Only for a source that was read to its end.
+
+        What is about to be `renamed` goes then, so that a crash before it leaves it known.
+        """
+        kept = renamed | {skip.key for skip in self.desired.skips if skip.kept}
         for key in list(self.mapping.entries):
             if not (key in self.desired.entities or key in self.pairing.current_of or key in kept):
                 self.mapping.forget(key)
 
-    def _recover(self, key: Key, now: int) -> None:
+    def _recover(self, key: Key, now: int, *, keep_missing: bool) -> None:
         """Remember where an entity is that is not as desired."""
         current = self.pairing.current_of[key]
         level = LEVELS[current.kind]
         above = self.pairing.reference(level.parent, current.parent_id) if level.parent else None
         values = (current.name, above, *current.values[2:])
-        origin = None if key in self.mapping.entries else Origin.RECOVERED
-        self._put(current.kind, key, values, now, id=current.id, origin=origin)
+        known = self.mapping.entries.get(key)
+        since = known.missing_since if known is not None and keep_missing else 0
+        self._put(
+            current.kind,
+            key,
+            values,
+            now,
+            id=current.id,
+            state=State.MISSING if since else State.SYNCED,
+            origin=None if known else Origin.RECOVERED,
+            missing_since=since,
+        )
 
     def _put(
         self,
@@ -116,6 +144,7 @@ class Ledger:
         digest: str = "",
         state: State = State.SYNCED,
         origin: Origin | None = None,
+        missing_since: int = 0,
     ) -> None:
         known = self.mapping.entries.get(key)
         self.mapping.put(
@@ -130,6 +159,7 @@ class Ledger:
                 last_synced=known.last_synced if known and id is None else now,
                 state=state,
                 origin=origin or (known.origin if known else Origin.CREATED),
+                missing_since=missing_since,
             )
         )
 
@@ -137,3 +167,7 @@ class Ledger:
         """A field of an entity as the target has it by now; what is not ours keeps what it was."""
         entity = self.desired.entities[key]
         return entity.values[LEVELS[entity.kind].index(field_name)]
+
+
+def _is_missing(entry: Entry, internal_id: int) -> bool:
+    return entry.state is State.MISSING and entry.id == internal_id

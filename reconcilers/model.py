@@ -82,6 +82,8 @@ class State(StrEnum):
     REMOVING = "Removing"
     """A removal was intended, for good or to be made anew; that it is missing surprises nobody."""
     SYNCED = "Synced"
+    MISSING = "Missing"
+    """Gone from the source since `missing_since`; deleted when its grace period is over."""
 
 
 class Origin(StrEnum):
@@ -107,6 +109,8 @@ class Entry:
     last_synced: int
     state: State = State.SYNCED
     origin: Origin = Origin.CREATED
+    missing_since: int = 0
+    """When a complete source first did not ask for it any more; 0 while it does."""
 
 
 @dataclass(slots=True)

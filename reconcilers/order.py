@@ -15,7 +15,7 @@ from reconcilers.match import Pairing
 from reconcilers.model import Key, Kind, Value
 from reconcilers.prune import freed_by, references
 from reconcilers.slots import Slot, Spare, claimed_by, released_by
-from reconcilers.steps import Adopt, Create, Delete, Release, Replace, Step, Update, key_of, sort_key
+from reconcilers.steps import Create, Delete, InPlace, Release, Replace, Step, key_of, sort_key
 
 
 class Part(StrEnum):
@@ -105,7 +105,7 @@ class _Graph:
         step = node.step
         if node.part is Part.REMOVE and not isinstance(step, Create):
             yield from references(step.current)
-        elif node.part is Part.WRITE and isinstance(step, Update | Adopt):
+        elif node.part is Part.WRITE and isinstance(step, InPlace):
             yield from freed_by(step)
 
 

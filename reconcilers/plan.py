@@ -1,11 +1,12 @@
 """Pure planning: what is desired and what the target holds in, typed steps out."""
 
 from collections import Counter
-from dataclasses import dataclass
-from hashlib import sha256
-from json import dumps
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from reconcilers.diff import FieldChange, field_changes
+from reconcilers.impact import Impact
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing, foreign
 from reconcilers.model import Current, Desired, Entity, Key, Kind, Value
@@ -15,13 +16,14 @@ from reconcilers.steps import (
     Action,
     Adopt,
     Create,
+    Rebind,
     Replace,
     Step,
     Update,
+    digest_of,
     key_of,
     kind_of,
     name_of,
-    step_record,
 )
 
 UNPROVEN = "NotProven"
@@ -44,20 +46,45 @@ def withhold_step(step: Step, reason: str) -> Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A step that waits until a person approves it, and why."""
+
+    step: Step
+    reason: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Steps in canonical order: down the hierarchy, then deletes up; and what is withheld."""
+    """Steps in canonical order: down the hierarchy, then deletes up; what of them waits; what is withheld."""
 
     steps: tuple[Step, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+    held: tuple[Held, ...] = ()
+    """Steps of this plan that wait for an approval, in the order of `steps`."""
+    quarantine: tuple[str, ...] = ()
+    """Why nothing at all may be written, a sentence each; then every step is held."""
+    impacts: Mapping[Key, Impact] = field(default_factory=dict)
+    """What every step that destroys takes with it, by the key of the step."""
+    approved: str = ""
+    """The approval by which steps of this plan go ahead that would be held; empty without one."""
+    beyond: tuple[Step, ...] = ()
+    """What this plan destroys more than was approved, so that the approval does not hold for it."""
 
-    @property
+    @cached_property
+    def ready(self) -> tuple[Step, ...]:
+        """The steps that may be carried out now."""
+        waiting = {id(item.step) for item in self.held}
+        return tuple(step for step in self.steps if id(step) not in waiting)
+
+    @cached_property
     def digest(self) -> str:
         """A sha256 over the canonical steps and nothing else: same steps, same digest."""
-        canonical = sha256()
-        for step in self.steps:
-            line = dumps(step_record(step), sort_keys=True, ensure_ascii=False)
-            canonical.update(line.encode("utf-8", "surrogatepass") + b"\n")
-        return f"sha256:{canonical.hexdigest()}"
+        return digest_of(self.steps)
+
+    @cached_property
+    def held_digest(self) -> str:
+        """The digest of the held steps alone; empty when nothing is held."""
+        return digest_of(item.step for item in self.held) if self.held else ""
 
     @property
     def summary(self) -> str:
@@ -67,14 +94,18 @@ class Plan:
             ("+", count[Action.CREATE]),
             ("~", count[Action.UPDATE]),
             ("±", count[Action.REPLACE]),
-            ("=", count[Action.ADOPT]),
+            ("=", count[Action.ADOPT] + count[Action.REBIND]),
             ("-", count[Action.DELETE]),
         )
         return " ".join(f"{sign}{number}" for sign, number in parts if number) or "in sync"
 
 
 def compare(
-    desired: Desired, pairing: Pairing, adopted: dict[Key, Current], proof: Proof | None
+    desired: Desired,
+    pairing: Pairing,
+    adopted: Mapping[Key, Current],
+    rebound: Mapping[Key, Key],
+    proof: Proof | None,
 ) -> tuple[list[Step], list[Withheld]]:
     """Steps for everything that is desired, and the replacements that nobody could prove."""
     steps: list[Step] = []
@@ -98,6 +129,8 @@ def compare(
         elif reason:
             replaced.add(entity.key)
             unproven.append(Withheld(Action.REPLACE, entity.kind, entity.key, entity.name, UNPROVEN))
+        elif entity.key in rebound:
+            steps.append(Rebind(entity, current, rebound[entity.key], changes))
         elif entity.key in adopted:
             steps.append(Adopt(entity, current, changes))
         else:

@@ -1,6 +1,6 @@
 """Which steps of a plan may run. The one place where a step is withheld, and by which rule."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reconcilers.match import Pairing
@@ -15,11 +15,14 @@ DOUBTFUL = "TargetIncomplete"
 """Something that the mapping holds is not listed in the target, so nothing is removed."""
 TAKEN = "NameTaken"
 """Its name or number is held by something that stays."""
+GRACE = "GracePeriod"
+"""It is missing from the source, but not for long enough."""
 
 _NEEDS = {
     Action.CREATE: {"Create"},
     Action.UPDATE: {"Update"},
     Action.ADOPT: {"Update"},
+    Action.REBIND: {"Update"},
     Action.DELETE: {"Delete"},
     Action.REPLACE: {"Create", "Delete"},
 }
@@ -42,18 +45,22 @@ def withhold(
     pairing: Pairing,
     policies: Policies,
     unsettled: frozenset[Key],
+    fresh: frozenset[Key] = frozenset(),
 ) -> tuple[list[Step], list[Withheld]]:
-    """The steps that may run, and all that are withheld, with whatever waits for them."""
+    """The steps that may run, and all that are withheld, with whatever waits for them.
+
+    `unsettled` is what an incomplete source leaves open, `fresh` what is missing not for long enough.
+    """
     result = list(withheld)
     stuck = {item.key for item in result}
     occupied = taken(steps, pairing)
     reasons = {
         id(step): reason
         for step in steps
-        if (reason := _reason(step, policies, unsettled, stuck, occupied)) is not None
+        if (reason := _reason(step, policies, unsettled, fresh, stuck, occupied)) is not None
     }
     if reasons:
-        reasons = _with_dependants(steps, pairing, reasons)
+        reasons = with_dependants(steps, pairing, reasons, lambda reason: GRACE if reason == GRACE else WAITS)
     result += [
         withhold_step(step, reasons[id(step)])
         for step in steps
@@ -79,7 +86,12 @@ def unsettled_keys(desired: Desired, pairing: Pairing, mapping: MappingState) ->
 
 
 def _reason(
-    step: Step, policies: Policies, unsettled: frozenset[Key], stuck: set[Key], occupied: set[Slot]
+    step: Step,
+    policies: Policies,
+    unsettled: frozenset[Key],
+    fresh: frozenset[Key],
+    stuck: set[Key],
+    occupied: set[Slot],
 ) -> str | None:
     if stuck and (key_of(step) in stuck or not stuck.isdisjoint(needed_by(step))):
         return WAITS
@@ -87,13 +99,17 @@ def _reason(
         return BY_POLICY
     if key_of(step) in unsettled or parent_of(step) in unsettled:
         return INCOMPLETE
+    if isinstance(step, Delete) and step.key in fresh:
+        return GRACE
     if occupied and not occupied.isdisjoint(claimed_by(step)):
         return TAKEN
     return None
 
 
-def _with_dependants(steps: list[Step], pairing: Pairing, reasons: dict[int, str]) -> dict[int, str]:
-    """Withholding spreads to every step that waits for a withheld one."""
+def with_dependants(
+    steps: list[Step], pairing: Pairing, reasons: dict[int, str], says: Callable[[str], str]
+) -> dict[int, str]:
+    """A reason not to run spreads to every step that waits for such a step; `says` tells as what."""
     nodes = prerequisites(steps, pairing)
     followers: list[list[int]] = [[] for _ in nodes]
     for index, node in enumerate(nodes):
@@ -110,9 +126,10 @@ def _with_dependants(steps: list[Step], pairing: Pairing, reasons: dict[int, str
     spread = dict(reasons)
     open_indexes = [index for step in reasons for index in indexes[step]]
     while open_indexes:
-        for follower in followers[open_indexes.pop()]:
+        index = open_indexes.pop()
+        for follower in followers[index]:
             step = id(nodes[follower].step)
             if step not in spread:
-                spread[step] = WAITS
+                spread[step] = says(spread[id(nodes[index].step)])
                 open_indexes.extend(indexes[step])
     return spread

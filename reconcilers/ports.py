@@ -1,11 +1,14 @@
 """What the engine asks of the outside world. Adapters live in the shell."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconcilers.events import Event
+from reconcilers.guard import Approval
+from reconcilers.impact import Bookings, NobodyKnows
 from reconcilers.model import Current, Holdings, Key, Kind, MappingState, Value
+from reconcilers.plan import Plan
 from reconcilers.source import Observation
 
 
@@ -82,6 +85,29 @@ class Clock(Protocol):
         ...
 
 
+class Plans(Protocol):
+    """Where plans are shown to people, and what they approved."""
+
+    async def approved(self) -> Approval | None:
+        """The approval that was given and is not spent yet."""
+        ...
+
+    async def publish(self, plan: Plan) -> None:
+        """Show a plan, before anything of it is carried out. Raises SyncError when it cannot be shown."""
+        ...
+
+
+class NoPlans:
+    """Plans that nobody sees, and so nobody approves."""
+
+    async def approved(self) -> Approval | None:
+        """None."""
+        return None
+
+    async def publish(self, plan: Plan) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What a run reads, remembers and asks; what it writes with comes apart, as a plan needs none."""
@@ -91,6 +117,8 @@ class Ports:
     store: MappingStore
     clock: Clock
     observer: Observer
+    bookings: Bookings = field(default_factory=NobodyKnows)
+    plans: Plans = field(default_factory=NoPlans)
 
 
 Gate = Callable[[], None]

@@ -12,7 +12,7 @@ from reconcilers.match import Pairing, ours
 from reconcilers.model import KINDS, Current, Desired, Entry, Key, Kind, MappingState, Origin, Skip
 from reconcilers.plan import Withheld, withhold_step
 from reconcilers.proof import Proof
-from reconcilers.steps import Adopt, Delete, Release, Replace, Step, Update, key_of, kind_of
+from reconcilers.steps import Delete, InPlace, Release, Replace, Step, key_of, kind_of
 
 NOT_EMPTY = "NotEmpty"
 
@@ -53,7 +53,7 @@ def references(current: Current) -> Iterator[Place]:
             yield level_field.ref, int(value)
 
 
-def freed_by(step: Update | Adopt) -> Iterator[Place]:
+def freed_by(step: InPlace) -> Iterator[Place]:
     """The references that an update takes away."""
     changed = {change.field for change in step.changes}
     for level_field, value in zip(LEVELS[step.current.kind].fields, step.current.values, strict=True):
@@ -89,10 +89,7 @@ def _prune(
     owned = [(entry, pairing.current_of[entry.key]) for entry in gone if entry.key in pairing.current_of]
     leaving = Leaving(pairing, {id(step.current) for step in replaced})
     leaving.freed = {
-        (id(step.current), place)
-        for step in steps
-        if isinstance(step, Update | Adopt)
-        for place in freed_by(step)
+        (id(step.current), place) for step in steps if isinstance(step, InPlace) for place in freed_by(step)
     }
     leaving.watch(
         (current.kind, current.id)

@@ -9,7 +9,7 @@ from reconcilers.errors import SyncError
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Desired, Kind, MappingState
 from reconcilers.plan import UNPROVEN, Plan, Withheld
-from reconcilers.policy import BY_POLICY, DOUBTFUL, INCOMPLETE, TAKEN, WAITS
+from reconcilers.policy import BY_POLICY, DOUBTFUL, GRACE, INCOMPLETE, TAKEN, WAITS
 from reconcilers.proof import Gap
 from reconcilers.prune import NOT_EMPTY
 from reconcilers.steps import Action
@@ -20,8 +20,13 @@ WHY_WITHHELD = {
     INCOMPLETE: "the source was not complete; the next complete run does it",
     UNPROVEN: "the source was not complete or the mapping was just rebuilt; the next run does it",
     DOUBTFUL: "the target does not list all that the mapping holds; the next run does it",
+    GRACE: "it is missing from the source, but not yet as long as spec.deletion.gracePeriod",
     WAITS: "it waits for another step that is withheld",
 }
+
+
+INTENDED = (BY_POLICY, GRACE)
+"""Reasons to withhold that the spec asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Report:
     @property
     def problems(self) -> list[Outcome]:
         """What failed, and what could not even be tried though the policies allow it."""
-        untried = (item for item in self.plan.withheld if item.reason != BY_POLICY)
+        untried = (item for item in self.plan.withheld if item.reason not in INTENDED)
         return [*self.failed, *map(_untried, untried)]
 
     @property
@@ -132,7 +137,7 @@ def _rows(
             target=target[kind] + made - gone,
             mapped=mapped[kind],
             created=made + replaced,
-            updated=done[kind, Action.UPDATE] + done[kind, Action.ADOPT],
+            updated=sum(done[kind, action] for action in (Action.UPDATE, Action.ADOPT, Action.REBIND)),
             deleted=gone + replaced,
             failed=failed[kind],
             skipped=skipped[kind],

@@ -10,7 +10,7 @@ from itertools import count
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
 from reconcilers.model import Current, Entity, Kind, Value
-from reconcilers.steps import EXTERNAL_ID, Adopt, Create, Delete, Release, Replace, Step, Update
+from reconcilers.steps import EXTERNAL_ID, Create, Delete, InPlace, Release, Replace, Step
 
 Slot = tuple[Kind, Value, str, Value]
 """Kind, parent (as a key), field, folded value."""
@@ -20,7 +20,7 @@ def claimed_by(step: Step) -> Iterator[Slot]:
     """The slots that a step needs to be free."""
     if isinstance(step, Create | Replace):
         yield from wanted_slots(step.entity, None)
-    elif isinstance(step, Update | Adopt):
+    elif isinstance(step, InPlace):
         yield from wanted_slots(step.entity, {change.field for change in step.changes})
 
 
@@ -28,7 +28,7 @@ def released_by(step: Step, pairing: Pairing) -> Iterator[Slot]:
     """The slots that a step makes free."""
     if isinstance(step, Delete | Replace):
         yield from held_slots(step.current, pairing, None)
-    elif isinstance(step, Update | Adopt | Release):
+    elif isinstance(step, InPlace | Release):
         yield from held_slots(step.current, pairing, {change.field for change in step.changes})
 
 

@@ -4,8 +4,11 @@ A step that destroys holds a `Proof` that the source was read to its end; there 
 make one.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
+from json import dumps
 from typing import Any
 
 from reconcilers.diff import FieldChange
@@ -23,6 +26,7 @@ class Action(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     ADOPT = "adopt"
+    REBIND = "rebind"
     DELETE = "delete"
 
 
@@ -55,6 +59,19 @@ class Adopt:
     changes: tuple[FieldChange, ...]
     reason: str = "already in the target"
     action = Action.ADOPT
+
+
+@dataclass(frozen=True, slots=True)
+class Rebind:
+    """The same thing under a new id of the source: its external id changes, and whatever differs."""
+
+    entity: Entity
+    current: Current
+    old: Key
+    """The key it had; the source does not list it any more."""
+    changes: tuple[FieldChange, ...]
+    reason: str = "re-created in the source under a new id"
+    action = Action.REBIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,11 @@ class Release:
         return (FieldChange(EXTERNAL_ID, self.current.external_id, None),)
 
 
-Step = Create | Update | Adopt | Replace | Delete | Release
+Step = Create | Update | Adopt | Rebind | Replace | Delete | Release
+InPlace = Update | Adopt | Rebind
+"""Steps that write an entity where it is."""
+Destructive = Delete | Replace
+"""Steps that take something away from the target."""
 
 
 def key_of(step: Step) -> Key:
@@ -146,6 +167,19 @@ def _all_fields(step: Create) -> tuple[FieldChange, ...]:
         for field, value in zip(level.fields, step.entity.values, strict=True)
         if value is not None
     )
+
+
+def canonical(step: Step) -> str:
+    """A step as one line of text: equal steps, equal lines, on every machine."""
+    return dumps(step_record(step), sort_keys=True, ensure_ascii=False)
+
+
+def digest_of(steps: Iterable[Step]) -> str:
+    """A sha256 over the canonical lines of steps in their order, and nothing else."""
+    digest = sha256()
+    for step in steps:
+        digest.update(canonical(step).encode("utf-8", "surrogatepass") + b"\n")
+    return f"sha256:{digest.hexdigest()}"
 
 
 def sort_key(step: Step) -> tuple[bool, int, tuple[str, int, str]]:

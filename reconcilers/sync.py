@@ -6,6 +6,8 @@ from reconcilers.apply import apply
 from reconcilers.errors import EmptySource
 from reconcilers.events import Planned
 from reconcilers.fit import fit
+from reconcilers.guard import Guards, guard, source_breaches
+from reconcilers.impact import assess
 from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import MEETING, PERSONAL
@@ -13,13 +15,14 @@ from reconcilers.match import Pairing, match
 from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState
 from reconcilers.order import schedule
 from reconcilers.plan import Plan, compare, withhold_step
-from reconcilers.policy import DOUBTFUL, Policies, unsettled_keys, withhold
+from reconcilers.policy import DOUBTFUL, GRACE, Policies, unsettled_keys, withhold
 from reconcilers.ports import Clock, Demand, DemandOf, Gate, Ports, Writer
 from reconcilers.proof import Gap, Proof, prove
 from reconcilers.prune import prune, release
+from reconcilers.rebind import rebind
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
-from reconcilers.steps import key_of, sort_key
+from reconcilers.steps import Action, Rebind, key_of, sort_key
 from reconcilers.translate import Defaults, Scope, translate
 from reconcilers.vanished import check_not_vanished
 
@@ -31,8 +34,21 @@ class Settings:
     scope: Scope = field(default_factory=Scope)
     defaults: Defaults = field(default_factory=Defaults)
     policies: Policies = field(default_factory=Policies)
+    guards: Guards = field(default_factory=Guards)
     concurrency: int = 8
     """Calls to the target in flight at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a run knows before it acts."""
+
+    observed: Observation
+    gaps: tuple[Gap, ...]
+    desired: Desired
+    pairing: Pairing
+    mapping: MappingState
+    plan: Plan
 
 
 async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gate: Gate) -> Report:
@@ -40,23 +56,35 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
 
     Raises SyncError when nothing could be planned; what goes wrong later is in the report.
     """
+    view = await look(ports, settings)
+    await ports.plans.publish(view.plan)
+    ports.observer.on(Planned(view.plan))
+    applied = None
+    if writer is not None and not view.plan.quarantine:
+        ledger = Ledger(view.desired, view.pairing, view.mapping)
+        remember(ledger, view.plan, view.gaps, ports.clock)
+        nodes = schedule(view.plan.ready, view.pairing)
+        applied = await apply(nodes, ledger, ports, writer, settings.concurrency, gate)
+    return make_report(view.plan, applied, view.desired, view.pairing, view.mapping, view.gaps)
+
+
+async def look(ports: Ports, settings: Settings) -> View:
+    """Read, read, match, plan, guard: all but writing. Raises SyncError when nothing can be planned."""
     mapping = await ports.store.load()
     observed = await ports.source.read()
     check_not_empty(observed, mapping, settings.scope)
     proof, gaps = prove(observed)
-    desired = translate(observed, settings.scope, settings.defaults)
-    pairing = match(await ports.target.read(demand(desired, mapping)), mapping)
-    missing = check_not_vanished(desired, pairing, mapping)
-    desired, plan = make_plan(desired, pairing, mapping, proof, settings.policies, doubtful=bool(missing))
-    ports.observer.on(Planned(plan))
-    applied = None
-    if writer is not None:
-        ledger = Ledger(desired, pairing, mapping)
-        remember(ledger, plan, gaps, ports.clock)
-        applied = await apply(
-            schedule(plan.steps, pairing), ledger, ports, writer, settings.concurrency, gate
-        )
-    return make_report(plan, applied, desired, pairing, mapping, gaps)
+    wanted = translate(observed, settings.scope, settings.defaults)
+    pairing = match(await ports.target.read(demand(wanted, mapping)), mapping)
+    missing = check_not_vanished(wanted, pairing, mapping)
+    fresh = missing_not_long(wanted, mapping, settings.guards.grace, ports.clock)
+    desired, plan = make_plan(
+        wanted, pairing, mapping, proof, settings.policies, doubtful=bool(missing), fresh=fresh
+    )
+    impacts = await assess(plan.steps, pairing, ports.bookings)
+    breaches = source_breaches(observed, settings.guards)
+    plan = guard(plan, pairing, impacts, breaches, settings.guards, await ports.plans.approved())
+    return View(observed, gaps, desired, pairing, mapping, plan)
 
 
 def make_plan(
@@ -67,11 +95,16 @@ def make_plan(
     policies: Policies,
     *,
     doubtful: bool = False,
+    fresh: frozenset[Key] = frozenset(),
 ) -> tuple[Desired, Plan]:
-    """The plan, and the desired state as it fits this target; nothing is removed while that is doubtful."""
+    """The plan, and the desired state as it fits this target.
+
+    Nothing is removed while the target's listing is `doubtful`, nor what is `fresh`: missing not for long.
+    """
     may_remove = None if mapping.rebuilt or doubtful else proof
+    rebound = rebind(desired, pairing, proof)
     desired, adopted = fit(desired, pairing, may_remove)
-    steps, withheld = compare(desired, pairing, adopted, may_remove)
+    steps, withheld = compare(desired, pairing, adopted, rebound, may_remove)
     steps += release(desired, pairing)
     if may_remove is not None:
         removals, stuck = prune(desired, pairing, mapping, steps, may_remove)
@@ -81,8 +114,20 @@ def make_plan(
         removals, _ = prune(desired, pairing, mapping, steps, proof)
         withheld += [withhold_step(step, DOUBTFUL) for step in removals]
     unsettled = frozenset[Key]() if proof else unsettled_keys(desired, pairing, mapping)
-    allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled)
+    allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled, fresh)
     return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld))
+
+
+def missing_not_long(desired: Desired, mapping: MappingState, grace: float, clock: Clock) -> frozenset[Key]:
+    """What the mapping holds, nobody asks for, and is not missing for the grace period (seconds) yet."""
+    if not grace:
+        return frozenset()
+    now = int(clock.now())
+    return frozenset(
+        entry.key
+        for entry in mapping.entries.values()
+        if entry.key not in desired.entities and now - (entry.missing_since or now) < grace
+    )
 
 
 def check_not_empty(observed: Observation, mapping: MappingState, scope: Scope) -> None:
@@ -144,8 +189,11 @@ def _leaves(location: Current, entity: Entity | None, mapping: MappingState) -> 
 
 def remember(ledger: Ledger, plan: Plan, gaps: tuple[Gap, ...], clock: Clock) -> None:
     """Bring the mapping in step with what was read, before anything is written."""
-    changing = {key_of(step) for step in plan.steps}
-    withheld = {item.key for item in plan.withheld}
-    ledger.remember_unchanged(changing, withheld, int(clock.now()))
+    now = int(clock.now())
+    waiting = {item.key for item in plan.withheld} | {key_of(item.step) for item in plan.held}
+    ledger.remember_unchanged({key_of(step) for step in plan.ready}, waiting, now)
+    for item in plan.withheld:
+        if item.reason == GRACE and item.action is Action.DELETE:
+            ledger.miss(item.key, now)
     if not gaps:
-        ledger.forget_vanished()
+        ledger.forget_vanished({step.old for step in plan.steps if isinstance(step, Rebind)})

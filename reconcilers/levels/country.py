@@ -11,7 +11,7 @@ LEVEL = Level(
     kind=Kind.COUNTRY,
     prefix="wp:country:",
     parent=None,
-    fields=(Field("ResourceName", unique=True), ROOT, Field("CountryCode")),
+    fields=(Field("ResourceName", unique=True, path=True), ROOT, Field("CountryCode")),
     container=True,
 )
 

@@ -13,8 +13,8 @@ LEVEL = Level(
     prefix="wp:floor:",
     parent=Kind.LOCATION,
     fields=(
-        Field("ResourceName", unique=True),
-        Field("InternalParentId", ref=Kind.LOCATION, immutable=True),
+        Field("ResourceName", unique=True, path=True),
+        Field("InternalParentId", ref=Kind.LOCATION, immutable=True, path=True),
         Field("FloorNumber", unique=True, numeric=True),
     ),
 )

@@ -20,6 +20,8 @@ class Field:
     """Set by a call of its own, once the entity exists."""
     unique: bool = False
     """No two siblings may have the same value (texts are compared case-folded)."""
+    path: bool = False
+    """One of those that tell people which one it is, from the top: its name, its parent, its place."""
     numeric: bool = False
     """A text that must read as a whole number."""
 
@@ -68,5 +70,5 @@ class Level:
         return str(values[self.index(self.variant)]) if self.variant else ""
 
 
-ROOT = Field("InternalParentId", immutable=True)
+ROOT = Field("InternalParentId", immutable=True, path=True)
 """The parent of what has none."""

@@ -13,8 +13,8 @@ LEVEL = Level(
     prefix="wp:building:",
     parent=Kind.REGION,
     fields=(
-        Field("ResourceName", unique=True),
-        Field("InternalParentId", ref=Kind.REGION, immutable=True),
+        Field("ResourceName", unique=True, path=True),
+        Field("InternalParentId", ref=Kind.REGION, immutable=True, path=True),
         Field("LocationAddress"),
         Field("PostCode"),
         Field("LocationCity"),

@@ -11,8 +11,8 @@ LEVEL = Level(
     prefix="wp:city:",
     parent=Kind.COUNTRY,
     fields=(
-        Field("ResourceName", unique=True),
-        Field("InternalParentId", ref=Kind.COUNTRY, immutable=True),
+        Field("ResourceName", unique=True, path=True),
+        Field("InternalParentId", ref=Kind.COUNTRY, immutable=True, path=True),
     ),
     container=True,
 )

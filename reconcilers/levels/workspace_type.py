@@ -13,7 +13,7 @@ LEVEL = Level(
     kind=Kind.WORKSPACE_TYPE,
     prefix="wp:type:",
     parent=None,
-    fields=(Field("ResourceName", unique=True), ROOT, Field("Family", immutable=True)),
+    fields=(Field("ResourceName", unique=True, path=True), ROOT, Field("Family", immutable=True, path=True)),
 )
 
 # Ids of the groups differ between tenants, so the name tells (domain.md section 2.6).

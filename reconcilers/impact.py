@@ -1,0 +1,96 @@
+"""What a step that destroys takes with it: what hangs below, and the bookings people have made."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconcilers.levels import LEVELS
+from reconcilers.levels.resource import MEETING
+from reconcilers.match import Pairing
+from reconcilers.model import Current, Key, Kind
+from reconcilers.steps import Destructive, Step, key_of
+
+
+class Bookings(Protocol):
+    """Who has booked what."""
+
+    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
+        """Ids of the bookings that lie before each of these meeting spaces, by internal id.
+
+        None where nobody can know. Raises SyncError when it should be known but could not be read.
+        """
+        ...
+
+
+class NobodyKnows:
+    """Bookings of a target that does not tell."""
+
+    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
+        """None for each."""
+        return dict.fromkeys(ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What goes with one step."""
+
+    floors: int = 0
+    resources: int = 0
+    """What hangs below in the target; of a resource itself 0."""
+    bookings: frozenset[str] = frozenset()
+    """Ids of the future bookings that are known."""
+    unknown: int = 0
+    """Spaces whose bookings nobody can know."""
+
+    @property
+    def at_risk(self) -> str:
+        """The bookings in a word: ``0``, ``3``, ``unknown``, or ``3 and unknown``; never 0 for unknown."""
+        known = str(len(self.bookings)) if self.bookings or not self.unknown else ""
+        return " and ".join(filter(None, (known, "unknown" if self.unknown else "")))
+
+
+async def assess(steps: Iterable[Step], pairing: Pairing, bookings: Bookings) -> dict[Key, Impact]:
+    """The impact of every step that destroys, by its key. Raises SyncError when bookings cannot be read."""
+    destroyed = {key_of(step): step.current for step in steps if isinstance(step, Destructive)}
+    leaving = [current for current in destroyed.values() if current.kind is Kind.RESOURCE]
+    future = await bookings.future([item.id for item in leaving if _is_meeting_space(item)])
+    booked = {
+        id(item): _booked(future[item.id]) if _is_meeting_space(item) else Impact(unknown=1)
+        for item in leaving
+    }
+    below = _below({(item.kind, item.id) for item in destroyed.values()}, pairing)
+    return {
+        key: booked.get(id(item)) or _sum(below.get((item.kind, item.id), []), booked)
+        for key, item in destroyed.items()
+    }
+
+
+def _is_meeting_space(item: Current) -> bool:
+    return LEVELS[item.kind].variant_of(item.values) == MEETING
+
+
+def _booked(ids: frozenset[str] | None) -> Impact:
+    return Impact(unknown=1) if ids is None else Impact(bookings=ids)
+
+
+def _below(places: set[tuple[Kind, int]], pairing: Pairing) -> dict[tuple[Kind, int], list[Current]]:
+    """Floors and resources by the location, and resources also by the floor, that they are on."""
+    found: dict[tuple[Kind, int], list[Current]] = {}
+    wanted = {kind for kind, _ in places} & {Kind.LOCATION, Kind.FLOOR}
+    for kind in (Kind.FLOOR, Kind.RESOURCE) if wanted else ():
+        for item in pairing.of(kind):
+            for field, value in zip(LEVELS[kind].fields, item.values, strict=True):
+                if field.ref in wanted and value is not None and (field.ref, int(value)) in places:
+                    found.setdefault((field.ref, int(value)), []).append(item)
+    return found
+
+
+def _sum(items: list[Current], booked: Mapping[int, Impact]) -> Impact:
+    resources = [item for item in items if item.kind is Kind.RESOURCE]
+    impacts = [booked[id(item)] for item in resources if id(item) in booked]
+    return Impact(
+        floors=sum(item.kind is Kind.FLOOR for item in items),
+        resources=len(resources),
+        bookings=frozenset().union(*(impact.bookings for impact in impacts)),
+        unknown=sum(impact.unknown for impact in impacts),
+    )

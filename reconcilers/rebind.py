@@ -1,0 +1,58 @@
+"""The same thing under a new id: the source deleted a record and made it again, as imports like to do.
+
+What has the path of something that is gone, name by name from the top, is that thing; its external id
+is written anew and everything that hangs on it, bookings too, stays.
+"""
+
+from reconcilers.levels import LEVELS
+from reconcilers.match import Pairing
+from reconcilers.model import KINDS, Current, Desired, Entity, Key, Kind, Value
+from reconcilers.proof import Proof
+
+Path = tuple[Value, ...]
+
+
+def rebind(desired: Desired, pairing: Pairing, proof: Proof | None) -> dict[Key, Key]:
+    """The old key by the new one, and the pairing changed to it; without a proof nothing counts as gone."""
+    found: dict[Key, Key] = {}
+    if proof is None:
+        return found
+    listed = desired.entities.keys() | {skip.key for skip in desired.skips}
+    gone_by_kind: dict[Kind, list[tuple[Key, Current]]] = {}
+    for key, current in pairing.current_of.items():
+        if key not in listed:
+            gone_by_kind.setdefault(current.kind, []).append((key, current))
+    for kind in KINDS:  # down the hierarchy: a path begins with a parent that is known by now
+        gone = {_path_of(current): key for key, current in gone_by_kind.get(kind, ())}
+        for entity in desired.of(kind) if gone else ():
+            if entity.key not in pairing.current_of:
+                old = gone.pop(_path_to(entity, pairing), None)
+                if old is not None:
+                    pairing.pair(entity.key, pairing.part(old))
+                    found[entity.key] = old
+    return found
+
+
+def _path_of(current: Current) -> Path:
+    fields = LEVELS[current.kind].fields
+    return tuple(
+        _folded(value) if position == 0 else value
+        for position, value in enumerate(current.values)
+        if fields[position].path
+    )
+
+
+def _path_to(entity: Entity, pairing: Pairing) -> Path:
+    """The path as the target would have it: parents by their internal ids."""
+    path: list[Value] = []
+    for position, (field, value) in enumerate(zip(LEVELS[entity.kind].fields, entity.values, strict=True)):
+        if field.path and field.ref is not None and value is not None:
+            above = pairing.current_of.get(Key(str(value)))
+            path.append(above.id if above is not None else str(value))
+        elif field.path:
+            path.append(_folded(value) if position == 0 else value)
+    return tuple(path)
+
+
+def _folded(value: Value) -> Value:
+    return value.casefold() if isinstance(value, str) else value
