@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reconcilers.errors import Halted, SyncError
 from reconcilers.events import Event, Planned
+from reconcilers.guard import Budget, Guards, Required
 from reconcilers.plan import Plan
 from reconcilers.ports import Ports
 from reconcilers.report import Report
@@ -13,6 +14,16 @@ from reconcilers.sync import Settings, sync_once
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_store import MemoryStore
 from tests.engine.memory_target import Call, Killed, MemoryTarget
+
+UNGUARDED = Guards(
+    required=Required.NEVER,
+    deletions=Budget(100, 1),
+    below_location=Budget(100, 1),
+    updates=Budget(100, 1),
+    unreadable=Budget(100, 1),
+    hold_booked=False,
+)
+"""For laws about everything else: whatever is planned is carried out."""
 
 
 class Heard(list[Event]):
@@ -43,7 +54,7 @@ class Rig:
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: Ticking = field(default_factory=Ticking)
     heard: Heard = field(default_factory=Heard)
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=lambda: Settings(guards=UNGUARDED))
     gate: Callable[[], None] = lambda: None
 
     def ports(self) -> Ports:

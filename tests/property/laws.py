@@ -9,13 +9,14 @@ from reconcilers.translate import Defaults, Scope
 from tests.engine import oracle
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import MemoryTarget
-from tests.engine.rig import Rig
+from tests.engine.rig import UNGUARDED, Rig
 from tests.strategies import Edit
 
 
 def settings_of(rules: oracle.Rules) -> Settings:
     """The engine's words for the oracle's."""
     return Settings(
+        guards=UNGUARDED,
         scope=Scope(rules.require_center, rules.reservable_only, rules.countries),
         defaults=Defaults(rules.default_country, rules.default_zone, rules.group_name),
     )

@@ -13,7 +13,7 @@ from reconcilers.model import State
 from reconcilers.report import Report
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
-from tests.engine.rig import FaultAt, GateAfter, Rig
+from tests.engine.rig import UNGUARDED, FaultAt, GateAfter, Rig
 from tests.engine.samples import building, edit, put, synced, two_buildings
 from tests.property.laws import difference, edit_all
 from tests.strategies import Edit, histories, tidy_worlds
@@ -143,7 +143,7 @@ def test_a_lost_answer_ends_the_run_and_the_next_one_finds_what_happened(
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_after_an_error_that_ends_the_run_nothing_more_is_started(concurrency: int) -> None:
-    rig = Rig(two_buildings(), settings=Settings(concurrency=concurrency))
+    rig = Rig(two_buildings(), settings=Settings(guards=UNGUARDED, concurrency=concurrency))
     rig.target.fault = FaultAt(5, TransientError("reset", system="target"))
 
     report = rig.sync()
@@ -154,7 +154,7 @@ def test_after_an_error_that_ends_the_run_nothing_more_is_started(concurrency: i
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 def test_no_more_calls_are_in_flight_than_allowed(concurrency: int) -> None:
-    rig = Rig(two_buildings(), settings=Settings(concurrency=concurrency))
+    rig = Rig(two_buildings(), settings=Settings(guards=UNGUARDED, concurrency=concurrency))
     flying: list[int] = []
 
     def count_in(number: int, moment: str) -> None:

@@ -12,7 +12,7 @@ from reconcilers.steps import Delete, Replace
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import Call, MemoryTarget
-from tests.engine.rig import Rig
+from tests.engine.rig import UNGUARDED, Rig
 from tests.property.laws import difference, edit_all, sync_or_refuse
 from tests.strategies import Edit, Hand, hands, histories, murky_histories, tidy_worlds
 
@@ -190,7 +190,7 @@ def test_management_policies_are_kept(
 ) -> None:
     rig = Rig(source)
     rig.sync()
-    rig.settings = Settings(policies=Policies(frozenset({"Observe", *allowed})))
+    rig.settings = Settings(guards=UNGUARDED, policies=Policies(frozenset({"Observe", *allowed})))
     for edits in history:
         edit_all(source, edits)
         before = len(rig.target.writes)

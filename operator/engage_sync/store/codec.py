@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from reconcilers.model import Entry, Key, Kind, Origin, State
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of what is stored. Any other is not used: the mapping is rebuilt."""
 
 SHARD_ENTRIES = 3_500
@@ -38,6 +38,7 @@ _FIELDS = (
     "lastSynced",
     "state",
     "origin",
+    "missingSince",
 )
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 _HEADER = _to_json(_FIELDS).encode()
@@ -200,6 +201,7 @@ def _line(entry: Entry) -> bytes:
             entry.last_synced,
             entry.state,
             entry.origin,
+            entry.missing_since,
         )
     ).encode()
 
@@ -207,8 +209,8 @@ def _line(entry: Entry) -> bytes:
 def _entry(row: object) -> Entry:
     if not isinstance(row, list):
         raise TypeError
-    kind, key, parent, variant, id_, digest, first, last, state, origin = row
-    texts, numbers = (key, variant, digest), (first, last)
+    kind, key, parent, variant, id_, digest, first, last, state, origin, missing = row
+    texts, numbers = (key, variant, digest), (first, last, missing)
     if not (
         all(type(text) is str for text in texts)
         and all(type(number) is int for number in numbers)
@@ -227,6 +229,7 @@ def _entry(row: object) -> Entry:
         last_synced=last,
         state=_STATES[state],
         origin=_ORIGINS[origin],
+        missing_since=missing,
     )
 
 

@@ -8,7 +8,7 @@ from reconcilers.steps import Action
 from reconcilers.sync import Settings, demand
 from reconcilers.translate import translate
 from tests.engine.memory_target import MemoryTarget
-from tests.engine.rig import Rig
+from tests.engine.rig import UNGUARDED, Rig
 from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
 from tests.property.test_guards import space_in
 
@@ -18,7 +18,7 @@ def withheld(rig: Rig) -> dict[str, str]:
 
 
 def allow(rig: Rig, *policies: str) -> Rig:
-    rig.settings = Settings(policies=Policies(frozenset(policies)))
+    rig.settings = Settings(guards=UNGUARDED, policies=Policies(frozenset(policies)))
     return rig
 
 
@@ -27,9 +27,9 @@ def allow(rig: Rig, *policies: str) -> Rig:
     [
         ("*", set()),
         ("Observe", set(Action)),
-        ("Create", {Action.UPDATE, Action.ADOPT, Action.DELETE, Action.REPLACE}),
+        ("Create", {Action.UPDATE, Action.ADOPT, Action.REBIND, Action.DELETE, Action.REPLACE}),
         ("Update", {Action.CREATE, Action.DELETE, Action.REPLACE}),
-        ("Delete", {Action.CREATE, Action.UPDATE, Action.ADOPT, Action.REPLACE}),
+        ("Delete", {Action.CREATE, Action.UPDATE, Action.ADOPT, Action.REBIND, Action.REPLACE}),
     ],
 )
 def test_a_policy_allows_what_it_says(policy: str, forbidden: set[Action]) -> None:

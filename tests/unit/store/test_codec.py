@@ -41,9 +41,9 @@ def test_the_order_of_entries_does_not_matter(mapping: MappingState, shuffled: r
 def test_the_bytes_are_the_same_on_every_machine_and_day() -> None:
     # If this fails, every mapping in the field will be rebuilt: raise SCHEMA and say so in the CHANGELOG.
     assert encode([entry(1, digest="d1"), entry(0, digest="d0")]).chunks[0].raw.decode().splitlines() == [
-        '["kind","key","parent","variant","id","digest","firstSynced","lastSynced","state","origin"]',
-        '["Resource","wp:room:0","wp:floor:0","meeting",70000,"d0",1760000000,1760000000,"Synced","Created"]',
-        '["Resource","wp:room:1","wp:floor:0","meeting",70001,"d1",1760000000,1760000001,"Synced","Created"]',
+        '["kind","key","parent","variant","id","digest","firstSynced","lastSynced","state","origin","missingSince"]',
+        '["Resource","wp:room:0","wp:floor:0","meeting",70000,"d0",1760000000,1760000000,"Synced","Created",0]',
+        '["Resource","wp:room:1","wp:floor:0","meeting",70001,"d1",1760000000,1760000001,"Synced","Created",0]',
     ]
     assert pack(b"x") == pack(b"x")
     assert pack(b"x")[4:8] == bytes(4), "a time stamp"
@@ -164,13 +164,13 @@ def test_a_bomb_does_not_go_off() -> None:
         "null",
         "[]",
         '["Resource"]',
-        '["Planet","k",null,"",1,"d",1,1,"Synced","Created"]',
-        '["Resource",1,null,"",1,"d",1,1,"Synced","Created"]',
-        '["Resource","k",2,"",1,"d",1,1,"Synced","Created"]',
-        '["Resource","k",null,null,1,"d",1,1,"Synced","Created"]',
-        '["Resource","k",null,"","1","d",1,1,"Synced","Created"]',
-        '["Resource","k",null,"",true,"d",1,1,"Synced","Created"]',
-        '["Resource","k",null,"",1,"d",1.5,1,"Synced","Created"]',
+        '["Planet","k",null,"",1,"d",1,1,"Synced","Created",0]',
+        '["Resource",1,null,"",1,"d",1,1,"Synced","Created",0]',
+        '["Resource","k",2,"",1,"d",1,1,"Synced","Created",0]',
+        '["Resource","k",null,null,1,"d",1,1,"Synced","Created",0]',
+        '["Resource","k",null,"","1","d",1,1,"Synced","Created",0]',
+        '["Resource","k",null,"",true,"d",1,1,"Synced","Created",0]',
+        '["Resource","k",null,"",1,"d",1.5,1,"Synced","Created",0]',
         '["Resource","k",null,"",1,"d",1,1,"Asleep","Created"]',
         '["Resource","k",null,"",1,"d",1,1,"Synced",["Created"]]',
         "[" * 100_000,

@@ -20,7 +20,7 @@ def test_what_goes_in_comes_out() -> None:
 @pytest.mark.parametrize("value", [None, -1, 2, 1.5, True, [], {}, [[]], [{}], ["x"], "2"])
 def test_a_field_of_another_sort_is_corrupt(field: str, value: object) -> None:
     document = json.loads(INDEX.to_json())
-    fits = {"revision", "entries"} if value == 2 else set()
+    fits = {"revision", "entries", "schema"} if value == 2 else set()
     fits |= {"uid", "baseURL", "apiURL", "writer", "digest"} if value == "2" else set()
     if field in fits:
         return
@@ -45,5 +45,5 @@ def test_another_text_is_corrupt(text: str) -> None:
 
 
 def test_a_later_schema_says_so() -> None:
-    with pytest.raises(Corrupt, match="schema 2, which this version does not know"):
-        Index.from_json(INDEX.to_json().replace('"schema": 1', '"schema": 2'))
+    with pytest.raises(Corrupt, match="schema 3, which this version does not know"):
+        Index.from_json(INDEX.to_json().replace('"schema": 2', '"schema": 3'))
