@@ -1,4 +1,4 @@
-"""The chart's ServiceAccount and roles, so that tests run the operator with exactly these rights.
+"""The chart's ServiceAccount, roles and policies, so that tests run the operator with exactly these rights.
 
     with ControlPlane(assets, apiserver_flags=audit.flags) as plane:   # audit = AuditLog(directory)
         operator = install_roles(plane, namespace)                     # run it with operator.kubeconfig
@@ -23,6 +23,7 @@ from tests.controlplane.server import ControlPlane
 
 CHART = Path(__file__).parents[1] / "charts" / "engage-sync"
 RIGHTS = {"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
@@ -49,16 +50,33 @@ def render(
 
 
 def install_roles(plane: ControlPlane, namespace: str, values: Mapping[str, Any] | None = None) -> Operator:
-    """Apply what the chart renders for this release namespace, but for the Deployment and the CRD."""
-    # Named like the namespace, so that the cluster-wide roles of two tests do not meet.
-    manifests = [each for each in render(plane, namespace, values, namespace) if each["kind"] in RIGHTS]
-    plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(manifests))
+    """Apply the rights that the chart renders for this release namespace."""
+    manifests = _install(plane, namespace, RIGHTS, values)
     (account,) = (each["metadata"]["name"] for each in manifests if each["kind"] == "ServiceAccount")
     return Operator(
         kubeconfig=plane.service_account_kubeconfig(namespace, account),
         user=f"system:serviceaccount:{namespace}:{account}",
         granted=granted(manifests),
     )
+
+
+def install_policies(
+    plane: ControlPlane, namespace: str, values: Mapping[str, Any] | None = None
+) -> list[Manifest]:
+    """Apply the admission policies that the chart renders for this release namespace.
+
+    They are cluster-wide, and count some seconds later.
+    """
+    return _install(plane, namespace, POLICIES, values)
+
+
+def _install(
+    plane: ControlPlane, namespace: str, kinds: set[str], values: Mapping[str, Any] | None
+) -> list[Manifest]:
+    # Named like the namespace, so that what is cluster-wide of two tests does not meet.
+    manifests = [each for each in render(plane, namespace, values, namespace) if each["kind"] in kinds]
+    plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(manifests))
+    return manifests
 
 
 def granted(manifests: Iterable[Manifest]) -> set[str]:

@@ -1,4 +1,4 @@
-{{/* The name of everything; at most 52 characters, so that -view, -edit and a pod's suffix fit. */}}
+{{/* The name of everything; at most 52 characters, so that -approver and a pod's suffix fit. */}}
 {{- define "engage-sync.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -57,8 +57,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [engage-sync.io]
   resources: [synctargets/status]
   verbs: [update]
+- apiGroups: [engage-sync.io]
+  resources: [syncplans] # no update, no patch: the operator can approve nothing
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [engage-sync.io]
+  resources: [syncplans/status]
+  verbs: [update]
 - apiGroups: [""]
-  resources: [configmaps] # the mapping store
+  resources: [configmaps] # the mapping store, the steps of plans
   verbs: [get, list, create, update, delete]
 - apiGroups: [""]
   resources: [secrets] # credentials, each read by its name; no list, no watch
@@ -66,6 +72,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
+{{- end }}
+
+{{/* That a ValidatingAdmissionPolicy counts, everywhere. */}}
+{{- define "engage-sync.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "engage-sync.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny]
 {{- end }}
 
 {{- define "engage-sync.subjects" -}}
