@@ -28,8 +28,8 @@ bench: $(STAMP) ## Measure plan and apply, and write docs/benchmarks.md
 soak: $(STAMP) ## The property tests with many more histories
 	HISTORIES=5000 $(BIN)/python -m pytest tests/property
 
-crds: ## Copy the CRD into the chart
-	cp crds/synctargets.engage-sync.io.yaml charts/engage-sync/files/
+crds: ## Copy the CRDs into the chart
+	cp crds/*.yaml charts/engage-sync/files/
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel

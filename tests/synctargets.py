@@ -103,6 +103,17 @@ GOOD: list[dict[str, Any]] = [
     {"managementPolicies": ["Observe"]},
     {"managementPolicies": ["Observe", "Create", "Update", "Delete"]},
     {"managementPolicies": ["Delete", "Observe", "Observe"]},
+    {"approval": None, "deletion": None, "update": None},
+    {"approval": {}, "deletion": {}, "update": {}},
+    {"approval": {"required": "Never"}},
+    {"approval": {"required": "Always"}},
+    {"deletion": {"budget": None, "subtreeBudget": {}}, "update": {"budget": {}}},
+    {"deletion__budget": {"percent": 0, "count": 0, "minimumPopulation": 1}},
+    {"deletion__budget": {"percent": 100, "count": 10**9, "minimumPopulation": 10**9}},
+    {"deletion__subtreeBudget": {"percent": 2.0}, "update__budget": {"percent": 100}},
+    {"deletion": {"precondition": "None", "unknownBookings": "Hold"}},
+    {"deletion": {"bookingsWindow": "1h", "gracePeriod": "0h"}},
+    {"deletion": {"bookingsWindow": "8760h", "gracePeriod": "8760h"}},
 ]
 
 LOOPBACK = [
@@ -127,6 +138,14 @@ _COUNTRIES = "countries must hold ISO 3166 alpha-2 codes in upper case, such as 
 _INTERVAL = "interval must be a Go duration from 5m to 8760h, such as 24h or 1h30m (there is no unit for"
 _RETRY = "retryInterval must be a Go duration from 10s to 24h, such as 5m or 1m30s"
 _URL = "must be an https URL (http on loopback only) without user info, query and fragment"
+_WINDOW = "bookingsWindow must be a Go duration from 1h to 8760h, such as 2160h or 1h30m"
+_GRACE = (
+    "gracePeriod must be a Go duration from 0s to 8760h, such as 72h or 1h30m (there is no unit for days)"
+)
+_PERCENT = "percent must be from 0 to 100; 100 can never be exceeded and so switches this share off"
+_COUNT = "count must be from 0 to 1000000000; 0 lets nothing be deleted or replaced without an approval"
+_POPULATION = "minimumPopulation must be from 1 to 1000000000; percent is not judged for fewer entities"
+_BUDGETS = ("deletion__budget", "deletion__subtreeBudget", "update__budget")
 
 BAD = [
     Bad("tenant", "", _TENANT),
@@ -202,6 +221,21 @@ BAD = [
     Bad("managementPolicies", ["*", "Observe"], _POLICIES),
     Bad("managementPolicies", ["*", "*"], _POLICIES),
     Bad("managementPolicies", ["Create", "Delete"], _POLICIES),
+    *(Bad(f"{budget}__percent", value, _PERCENT) for budget in _BUDGETS for value in (-1, 101)),
+    *(
+        Bad(f"{budget}__minimumPopulation", value, _POPULATION)
+        for budget in _BUDGETS
+        for value in (0, 10**9 + 1)
+    ),
+    Bad("deletion__budget__count", -1, _COUNT),
+    Bad("deletion__budget__count", 10**9 + 1, _COUNT),
+    Bad("deletion__bookingsWindow", "90d", _WINDOW),
+    Bad("deletion__bookingsWindow", "59m", "bookingsWindow must be at least 1h and at most 8760h"),
+    Bad("deletion__bookingsWindow", "8761h", "bookingsWindow must be at least 1h and at most 8760h"),
+    Bad("deletion__gracePeriod", "3d", _GRACE),
+    Bad("deletion__gracePeriod", "-1s", _GRACE),
+    Bad("deletion__gracePeriod", "", _GRACE),
+    Bad("deletion__gracePeriod", "8760h1ms", "gracePeriod must be at least 0s and at most 8760h"),
     # From here on the server speaks in its own words, which name the field.
     Bad("tenant", ABSENT, "Required value", alike=False),
     Bad("tenant", None, "Required value", alike=False),
@@ -234,6 +268,15 @@ BAD = [
     Bad("defaults__timeZone", "a" * 257, "Too long", alike=False),
     Bad("managementPolicies", ["Nothing"], "supported values: ", alike=False),
     Bad("managementPolicies", ["Observe"] * 17, "Too many", alike=False),
+    Bad("approval__required", "Sometimes", 'supported values: "Never", "Destructive", "Always"', alike=False),
+    Bad("deletion__precondition", "Bookings", 'supported values: "None", "NoFutureBookings"', alike=False),
+    Bad("deletion__unknownBookings", True, "must be of type string", alike=False),
+    Bad("deletion__budget__percent", 9.5, "must be of type integer", alike=False),
+    Bad("deletion__budget__percent", "10%", "must be of type integer", alike=False),
+    Bad("deletion__budget__count", 2**70, "must be of type integer", alike=False),
+    Bad("deletion__gracePeriod", 0, "must be of type string", alike=False),
+    Bad("deletion__subtreeBudget__count", 1, "unknown field", alike=False),
+    Bad("update__budget__count", 1, "unknown field", alike=False),
     Bad("bogus", 1, "unknown field", alike=False),
     Bad("bogus", None, "unknown field", alike=False),
     Bad("scope__baseURL", None, "unknown field", alike=False),

@@ -73,6 +73,17 @@ def duration(name: str, low: str, high: str, example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def whole(name: str, low: int, high: int, why: str) -> AfterValidator:
+    """Takes a whole number from `low` to `high`, both included; `why` ends the sentence that refuses."""
+
+    def check(value: int) -> int:
+        if not low <= value <= high:
+            raise wrong(f"{name} must be from {low} to {high}; {why}")
+        return value
+
+    return AfterValidator(check)
+
+
 def https_url(name: str, example: str) -> tuple[AfterValidator, AfterValidator]:
     """Takes a URL as `URL_PATTERN` has it and writes it the one way of `canonical_url`."""
     sentence = (

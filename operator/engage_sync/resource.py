@@ -12,6 +12,10 @@ REQUESTED_AT_MAX = 128
 """Longest token, in characters; it must fit into ``status.lastHandledReconcileAt``."""
 PAUSED = f"{GROUP}/paused"
 """Annotation: "true" stops runs without a change of the spec."""
+EXPLAIN = f"{GROUP}/explain"
+"""Annotation: the key of an entity, such as ``wp:room:13``; each new one asks why it is as it is."""
+EXPLAIN_MAX = 128
+"""Longest one, in characters; it must fit into ``status.explain.token``."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 """Label of everything the operator creates; its value is `MANAGER`."""

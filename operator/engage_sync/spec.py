@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from engage_sync.fields import DURATION_SCHEMA, Model, duration, https_url, matching, wrong
 from engage_sync.resource import shorten
+from engage_sync.safeguards import Approval, Deletion, Update
 from reconcilers import zones
 from reconcilers.errors import ConfigError
 
@@ -200,6 +201,10 @@ class Spec(Model):
     management_policies: Annotated[
         tuple[Policy, ...], Field(max_length=16), AfterValidator(_some_policies)
     ] = (Policy.ALL,)
+
+    approval: Approval = Approval()
+    deletion: Deletion = Deletion()
+    update: Update = Update()
 
     def may(self, policy: Policy) -> bool:
         """Whether `managementPolicies` allow it."""

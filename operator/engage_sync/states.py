@@ -8,7 +8,7 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
 
-from engage_sync.resource import REQUESTED_AT_MAX
+from engage_sync.resource import EXPLAIN_MAX, REQUESTED_AT_MAX
 
 MESSAGE_MAX = 512
 """Longest message of a condition, in characters."""
@@ -18,9 +18,12 @@ Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "da
 KindName = Annotated[str, Field(max_length=16)]
 ReasonName = Annotated[str, Field(max_length=32)]
 ResultName = Annotated[str, Field(max_length=16)]
-RunId = Annotated[str, Field(max_length=40)]
-Digest = Annotated[str, Field(max_length=80)]
+RunId = Annotated[str, Field(max_length=16)]
+Digest = Annotated[str, Field(max_length=72)]
 PlanSummary = Annotated[str, Field(max_length=64)]
+PlanName = Annotated[str, Field(max_length=64)]
+SourceKey = Annotated[str, Field(max_length=80)]
+Line = Annotated[str, Field(max_length=128)]
 
 
 class Condition(TypedDict):
@@ -39,6 +42,21 @@ class PlanStatus(TypedDict, total=False):
 
     summary: PlanSummary
     digest: Digest
+    name: PlanName
+    """Of its SyncPlan; absent when it has none."""
+    heldDigest: Digest
+    """Of the held steps; what an approval names."""
+    held: int
+    """Steps that wait for approval."""
+
+
+class Explanation(TypedDict, total=False):
+    """The answer to the annotation `EXPLAIN`."""
+
+    key: SourceKey
+    token: Annotated[str, Field(max_length=EXPLAIN_MAX)]
+    """The annotation that this answers."""
+    lines: Annotated[list[Line], Field(max_length=12)]
 
 
 class KindStatus(TypedDict):
@@ -93,11 +111,11 @@ class Failure(TypedDict):
     """One entity that failed."""
 
     kind: KindName
-    sourceKey: Annotated[str, Field(max_length=80)]
-    name: NotRequired[Annotated[str, Field(max_length=48)]]
-    action: NotRequired[Annotated[str, Field(max_length=16)]]
+    sourceKey: SourceKey
+    name: NotRequired[Annotated[str, Field(max_length=40)]]
+    action: NotRequired[Annotated[str, Field(max_length=12)]]
     reason: NotRequired[ReasonName]
-    message: NotRequired[Annotated[str, Field(max_length=128)]]
+    message: NotRequired[Annotated[str, Field(max_length=96)]]
     attempts: NotRequired[int]
 
 
@@ -124,9 +142,10 @@ class Status(TypedDict, total=False):
     observedGeneration: int
     lastHandledReconcileAt: Annotated[str, Field(max_length=REQUESTED_AT_MAX)]
     plan: PlanStatus
+    explain: Explanation
     conditions: Annotated[list[Condition], Field(max_length=6)]
     kinds: Annotated[list[KindStatus], Field(max_length=7)]
-    summary: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=12)]
+    summary: Annotated[list[Line], Field(max_length=12)]
     lastRun: LastRun
     lastSuccessfulSyncTime: Timestamp
     nextSyncTime: Timestamp
@@ -134,5 +153,5 @@ class Status(TypedDict, total=False):
     quota: Quota
     failures: Annotated[list[Failure], Field(max_length=20)]
     failuresTruncated: int
-    skips: Annotated[list[Skip], Field(max_length=24)]
+    skips: Annotated[list[Skip], Field(max_length=20)]
     history: Annotated[list[HistoryEntry], Field(max_length=5)]

@@ -4,12 +4,10 @@ Only here does CEL run and are its costs judged.
 """
 
 import json
-import ssl
 import string
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, cast
 
 import httpx
@@ -18,11 +16,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engage_sync.crd import crd_text, fit_status, schema
+from engage_sync.crd import fit_status, schema
 from engage_sync.fields import DURATION_PATTERN, URL_PATTERN
-from engage_sync.resource import GROUP, PLURAL, VERSION
+from engage_sync.resource import GROUP, PLURAL
 from engage_sync.spec import SECRET_NAME_PATTERN, TENANT_PATTERN, InvalidSpec, Spec, read_shape
 from tests.controlplane.server import ControlPlane
+from tests.kube.raw_api import Answer, Api, administrator, table, worst
+from tests.kube.sync_targets import know_sync_targets
 from tests.synctargets import ABSENT, BAD, CANARY, GOOD, LOOPBACK, Bad, manifest, put, spec
 
 pytestmark = pytest.mark.cluster
@@ -40,42 +40,17 @@ UNKNOWN_TO_A_CRD: list[dict[str, Any]] = [
 ]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the server said."""
-
-    code: int
-    body: dict[str, Any]
-
-    @property
-    def message(self) -> str:
-        return str(self.body.get("message", ""))
-
-
-@dataclass(frozen=True)
-class Server:
-    """SyncTargets of one namespace of a real API server."""
-
-    http: httpx.Client
-    path: str
-    plane: ControlPlane
-    namespace: str
-
-    def create(self, target: object, *, dry_run: bool = False) -> Answer:
-        params = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
-        return _answer(self.http.post(self.path, params=params, json=target))
+class Server(Api):
+    """SyncTargets of one namespace; those not named are called acme."""
 
     def judge(self, spec_: object) -> Answer:
         return self.create(manifest(spec_), dry_run=True)
 
     def get(self, name: str = "acme") -> dict[str, Any]:
-        return _answer(self.http.get(f"{self.path}/{name}")).body
-
-    def replace(self, target: dict[str, Any], sub: str = "") -> Answer:
-        return _answer(self.http.put(f"{self.path}/{target['metadata']['name']}{sub}", json=target))
+        return super().get(name)
 
     def write_status(self, status: object, name: str = "acme") -> Answer:
-        return self.replace(self.get(name) | {"status": status}, "/status")
+        return super().write_status(status, name)
 
     def apply(self, *targets: dict[str, Any], manager: str = "kubectl") -> None:
         self.plane.kubectl(
@@ -89,33 +64,22 @@ class Server:
         )
 
 
-def _answer(response: httpx.Response) -> Answer:
-    return Answer(response.status_code, response.json())
-
-
 @pytest.fixture(scope="module")
 def http(control_plane: ControlPlane) -> Iterator[httpx.Client]:
-    control_plane.kubectl("apply", "-f-", input=crd_text())
-    control_plane.kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}.{GROUP}", "--timeout=30s")
-    context = ssl.create_default_context(cafile=str(control_plane.directory / "ca.pem"))
-    context.load_cert_chain(control_plane.directory / "admin.pem", control_plane.directory / "admin.key")
-    with httpx.Client(base_url=control_plane.url, verify=context, timeout=30) as client:
+    know_sync_targets(control_plane)
+    with administrator(control_plane) as client:
         yield client
-
-
-def _server(http: httpx.Client, plane: ControlPlane, namespace: str) -> Server:
-    return Server(http, f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}", plane, namespace)
 
 
 @pytest.fixture
 def server(http: httpx.Client, control_plane: ControlPlane, namespace: str) -> Server:
-    return _server(http, control_plane, namespace)
+    return Server(http, control_plane, namespace, PLURAL)
 
 
 @pytest.fixture(scope="module")
 def judge(http: httpx.Client, control_plane: ControlPlane) -> Server:
     """For dry runs alone, which need no namespace of their own."""
-    return _server(http, control_plane, "default")
+    return Server(http, control_plane, "default", PLURAL)
 
 
 def test_the_schema_is_established_without_a_complaint(http: httpx.Client) -> None:
@@ -197,6 +161,16 @@ def test_every_default_is_filled_in(server: Server) -> None:
         scope={"requireReservationCenter": True, "reservableOnly": True},
         defaults={"country": "", "timeZone": "", "groupName": "{country} Default Group"},
         managementPolicies=["*"],
+        approval={"required": "Destructive"},
+        deletion={
+            "budget": {"percent": 10, "count": 100, "minimumPopulation": 20},
+            "subtreeBudget": {"percent": 50, "minimumPopulation": 10},
+            "precondition": "NoFutureBookings",
+            "bookingsWindow": "2160h",
+            "unknownBookings": "Allow",
+            "gracePeriod": "0s",
+        },
+        update={"budget": {"percent": 50, "minimumPopulation": 20}},
     )
     assert created["status"] == {"observedGeneration": -1}
 
@@ -281,7 +255,14 @@ def condition(kind: str = "Ready", **changes: Any) -> dict[str, Any]:
 FULL_STATUS: dict[str, Any] = {
     "observedGeneration": 3,
     "lastHandledReconcileAt": "token",
-    "plan": {"summary": "+9 ~4 -2", "digest": "sha256:" + "0" * 64},
+    "plan": {
+        "summary": "+9 ~4 -2",
+        "digest": "sha256:" + "0" * 64,
+        "name": "acme-1f2e3d4c5b",
+        "heldDigest": "sha256:" + "1" * 64,
+        "held": 2,
+    },
+    "explain": {"key": "wp:room:13", "token": "wp:room:13 again", "lines": ["It is in step."]},
     "conditions": [condition()],
     "kinds": [
         {
@@ -332,21 +313,6 @@ def test_a_whole_status_is_kept_to_the_letter(server: Server) -> None:
 
     assert server.write_status(FULL_STATUS).code == 200
     assert server.get()["status"] == FULL_STATUS
-
-
-def worst(bounds: Any) -> Any:
-    """The biggest value that the bounds allow."""
-    if bounds["type"] == "object":
-        return {name: worst(field) for name, field in bounds["properties"].items()}
-    if bounds["type"] == "array":
-        entries = [deepcopy(worst(bounds["items"])) for _ in range(bounds["maxItems"])]
-        for number, entry in enumerate(entries):
-            if "x-kubernetes-list-map-keys" in bounds:
-                entry["type"] = chr(0x1F600 + number) * len(entry["type"])
-        return entries
-    if bounds.get("format") == "date-time":
-        return "2026-01-02T03:04:05." + "1" * (bounds["maxLength"] - 21) + "Z"
-    return "\U0001f600" * bounds["maxLength"] if bounds["type"] == "string" else -(2**63)
 
 
 def test_the_biggest_status_is_below_64_kib(server: Server) -> None:
@@ -414,14 +380,6 @@ def test_the_columns(server: Server) -> None:
     assert (wide["NEXT"], wide["MESSAGE"]) == ("2026-01-03T03:04:05Z", "Engage is in step")
 
 
-def table(text: str) -> dict[str, str]:
-    """The one row of a table of kubectl's, by column; columns are two blanks or more apart."""
-    head, row = (part + "  " for part in text.splitlines())
-    names = [name.strip() for name in head.split("  ") if name.strip()]
-    starts = [head.index(f"{name} ") for name in names] + [None]
-    return {name: row[start:end].strip() for name, start, end in zip(names, starts, starts[1:], strict=False)}
-
-
 def test_every_field_is_explained(server: Server) -> None:
     explained = server.plane.kubectl("explain", "synctarget.spec.schedule.interval").stdout
 
@@ -443,6 +401,8 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "tenant": st.from_regex(TENANT_PATTERN, fullmatch=True),
     "interval": DURATIONS,
     "retryInterval": DURATIONS,
+    "bookingsWindow": DURATIONS,
+    "gracePeriod": DURATIONS,
     "baseURL": URLS,
     "applicationURL": URLS,
     "apiURL": URLS,
@@ -477,8 +437,8 @@ def fitting(name: str, node: Any, defs: dict[str, Any]) -> st.SearchStrategy[Any
         case "object":
             return objects(node, defs)
         case "integer":
-            bounds = node["minimum"], node["maximum"]
-            return st.one_of(st.integers(*bounds), st.integers(0, 9).map(float))
+            bounds = node.get("minimum", 1), node.get("maximum", 100)
+            return st.one_of(st.integers(*bounds), st.integers(1, 9).map(float))
         case "boolean":
             return st.booleans()
         case other:
