@@ -19,14 +19,14 @@ import pytest
 import yaml
 
 from engage_sync.cli import cli
-from tests.chart_roles import CHART, AuditLog, Manifest, install_roles, render, right
+from tests.chart_roles import CHART, AuditLog, Manifest, install_policies, install_roles, render, right
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane, ControlPlaneError
 
 pytestmark = pytest.mark.cluster
 
 ROOT = CHART.parents[1]
-CRD = "synctargets.engage-sync.io"
+CRDS = "syncplans.engage-sync.io", "synctargets.engage-sync.io"
 WATCHED = "one", "two"
 """Namespaces beside that of the release; they exist."""
 
@@ -36,6 +36,12 @@ SERVING = {
     "watch synctargets.engage-sync.io",
     "patch synctargets.engage-sync.io",
     "update synctargets.engage-sync.io/status",
+    "get syncplans.engage-sync.io",
+    "list syncplans.engage-sync.io",
+    "watch syncplans.engage-sync.io",
+    "create syncplans.engage-sync.io",
+    "delete syncplans.engage-sync.io",
+    "update syncplans.engage-sync.io/status",
     "get configmaps",
     "list configmaps",
     "create configmaps",
@@ -61,7 +67,8 @@ EVERYTHING: dict[str, Any] = {
     "extraArgs": ["--allow-insecure-http"],
     "crds": {"install": True, "keep": False},
     "serviceAccount": {"name": "sync", "annotations": {"example.com/a": "b"}},
-    "rbac": {"aggregate": True},
+    "rbac": {"aggregate": True, "approver": True},
+    "admissionPolicies": {"create": True},
     "resources": {"requests": {"cpu": 1}, "limits": {"memory": None, "cpu": "2"}},
     "terminationGracePeriodSeconds": 90,
     "podAnnotations": {"example.com/c": "true"},
@@ -73,11 +80,14 @@ EVERYTHING: dict[str, Any] = {
 }
 EVERYWHERE = {"allNamespaces": True}
 EXISTING_ACCOUNT = {"serviceAccount": {"create": False, "name": "mine"}, "crds": {"install": False}}
+BESIDE_ANOTHER = {"crds": {"install": False}, "rbac": {"approver": False}}
+"""What there is once in a cluster, whatever the number of releases."""
 CASES = [
     pytest.param({}, id="defaults"),
     pytest.param(EVERYTHING, id="every value"),
     pytest.param(EVERYWHERE, id="all namespaces"),
     pytest.param(EXISTING_ACCOUNT, id="an existing account"),
+    pytest.param(BESIDE_ANOTHER | {"admissionPolicies": {"create": False}}, id="beside another"),
 ]
 
 
@@ -106,11 +116,11 @@ def release(plane: ControlPlane) -> Iterator[str]:
 
 @pytest.fixture
 def installed(plane: ControlPlane, release: str) -> Iterator[None]:
-    """Whatever is installed into that namespace is gone afterwards, the CRD too."""
+    """Whatever is installed into that namespace is gone afterwards, the CRDs too."""
     yield
     for found in plane.helm("list", "-n", release, "--short").stdout.split():
         plane.helm("uninstall", found, "-n", release)
-    plane.kubectl("delete", "crd", CRD, "--ignore-not-found", "--timeout=30s", check=False)
+    plane.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--timeout=30s", check=False)
 
 
 def install(plane: ControlPlane, namespace: str, values: dict[str, Any] | None = None) -> str:
@@ -135,10 +145,12 @@ def pod_spec(manifests: list[Manifest]) -> dict[str, Any]:
 # What is in the files.
 
 
-def test_the_chart_holds_the_crd_as_it_is() -> None:
-    source = ROOT / "crds" / f"{CRD}.yaml"
+def test_the_chart_holds_the_crds_as_they_are() -> None:
+    def held(directory: Path) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in directory.glob("*.yaml")}
 
-    assert (CHART / "files" / source.name).read_bytes() == source.read_bytes(), "run `make crds`"
+    assert held(CHART / "files") == held(ROOT / "crds"), "run `make crds`"
+    assert set(held(ROOT / "crds")) == {f"{crd}.yaml" for crd in CRDS}
 
 
 def test_chart_and_operator_have_one_version() -> None:
@@ -204,6 +216,11 @@ def test_lint_finds_nothing(plane: ControlPlane, values: dict[str, Any]) -> None
         ({"allowedHosts": "a.example"}, "at '/allowedHosts': got string, want array"),
         ({"allowedHosts": ["https://a.example"]}, "at '/allowedHosts/0': 'https://a.example' does not match"),
         ({"allowPrivateNetwork": "no"}, "at '/allowPrivateNetwork': got string, want boolean"),
+        (
+            {"admissionPolicies": {"enabled": True}},
+            "at '/admissionPolicies': additional properties 'enabled'",
+        ),
+        ({"rbac": {"approver": "yes"}}, "at '/rbac/approver': got string, want boolean"),
         ({"extraArgs": "--x"}, "at '/extraArgs': got string, want array"),
         ({"namespaces": ["one"], "allNamespaces": True}, "set one of them, not both"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the existing ServiceAccount"),
@@ -220,7 +237,10 @@ def test_the_defaults_render_the_least(plane: ControlPlane) -> None:
     rendered = render(plane, "tenants")
 
     assert {kind: len(found) for kind, found in kinds(rendered).items()} == {
-        "CustomResourceDefinition": 1,
+        "CustomResourceDefinition": 2,
+        "ValidatingAdmissionPolicy": 3,
+        "ValidatingAdmissionPolicyBinding": 3,
+        "ClusterRole": 1,
         "ServiceAccount": 1,
         "Role": 2,
         "RoleBinding": 2,
@@ -228,13 +248,33 @@ def test_the_defaults_render_the_least(plane: ControlPlane) -> None:
     }
 
 
-def test_the_crd_keeps_its_content(plane: ControlPlane) -> None:
-    (crd,) = kinds(render(plane, "tenants"))["CustomResourceDefinition"]
-    source = yaml.safe_load((ROOT / "crds" / f"{CRD}.yaml").read_text())
+def test_the_crds_keep_their_content(plane: ControlPlane) -> None:
+    crds = kinds(render(plane, "tenants"))["CustomResourceDefinition"]
 
-    assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
-    assert crd["metadata"].pop("labels")["app.kubernetes.io/managed-by"] == "Helm"
-    assert crd == source
+    assert sorted(crd["metadata"]["name"] for crd in crds) == sorted(CRDS)
+    for crd in crds:
+        source = yaml.safe_load((ROOT / "crds" / f"{crd['metadata']['name']}.yaml").read_text())
+        assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert crd["metadata"].pop("labels")["app.kubernetes.io/managed-by"] == "Helm"
+        assert crd == source
+
+
+@pytest.mark.parametrize("values", CASES)
+def test_every_policy_counts_for_the_operators_account(plane: ControlPlane, values: dict[str, Any]) -> None:
+    rendered = kinds(render(plane, "tenants", values))
+    policies = {
+        each["metadata"]["name"]: each["spec"] for each in rendered.get("ValidatingAdmissionPolicy", [])
+    }
+    bindings = [each["spec"] for each in rendered.get("ValidatingAdmissionPolicyBinding", [])]
+    account = pod_spec(render(plane, "tenants", values))["serviceAccountName"]
+
+    assert bindings == [{"policyName": name, "validationActions": ["Deny"]} for name in policies]
+    assert {spec["failurePolicy"] for spec in policies.values()} <= {"Fail"}
+    for name, spec in policies.items():
+        if "-configmaps." in name:
+            assert f"'system:serviceaccount:tenants:{account}'" in json.dumps(spec["matchConditions"])
+        else:
+            assert spec["matchConstraints"]["resourceRules"][0]["apiGroups"] == ["engage-sync.io"]
 
 
 @pytest.mark.parametrize(
@@ -312,19 +352,23 @@ def test_install_upgrade_uninstall(plane: ControlPlane, release: str) -> None:
     def there(kind: str) -> list[str]:
         return plane.kubectl("get", kind, "-n", release, "-o", "name").stdout.split()
 
+    policies = "validatingadmissionpolicy,validatingadmissionpolicybinding"
     notes = install(plane, release)
     assert f"serves the SyncTargets of the namespace {release}." in notes
     assert f"kubectl -n {release} delete synctargets --all" in notes
     assert there("deployment,poddisruptionbudget") == ["deployment.apps/engage-sync"]
+
+    assert len(there(policies)) == 6
 
     install(plane, release, {"replicas": 2})
     assert there("poddisruptionbudget") == ["poddisruptionbudget.policy/engage-sync"]
 
     plane.helm("uninstall", "engage-sync", "-n", release)
     assert there("deployment,role,rolebinding,poddisruptionbudget") == []
-    assert there("crd") == [f"customresourcedefinition.apiextensions.k8s.io/{CRD}"]
+    assert there("crd") == [f"customresourcedefinition.apiextensions.k8s.io/{crd}" for crd in CRDS]
+    assert there(policies) == []
 
-    install(plane, release, {"crds": {"keep": False}})  # takes up the CRD that was kept
+    install(plane, release, {"crds": {"keep": False}})  # takes up the CRDs that were kept
     plane.helm("uninstall", "engage-sync", "-n", release, "--wait")
     assert there("crd") == []
 
@@ -334,7 +378,22 @@ def test_a_second_release_must_not_serve_the_same_namespace(plane: ControlPlane,
     install(plane, release, {"namespaces": ["one"]})
 
     with pytest.raises(ControlPlaneError, match='Role "engage-sync" in namespace "one" exists and cannot be'):
-        install(plane, "two", {"namespaces": ["one"], "crds": {"install": False}})
+        install(plane, "two", BESIDE_ANOTHER | {"namespaces": ["one"]})
+
+
+@pytest.mark.usefixtures("installed")
+def test_releases_of_one_name_go_together_in_different_namespaces(plane: ControlPlane, release: str) -> None:
+    def confined() -> list[str]:
+        found = plane.kubectl("get", "validatingadmissionpolicy", "-o", "name").stdout.split()
+        return sorted(each for each in found if "configmaps" in each)
+
+    install(plane, release)
+    install(plane, "two", BESIDE_ANOTHER)
+
+    prefix = "validatingadmissionpolicy.admissionregistration.k8s.io/engage-sync-configmaps"
+    assert confined() == [f"{prefix}.{release}", f"{prefix}.two"]
+    plane.helm("uninstall", "engage-sync", "-n", "two")
+    assert confined() == [f"{prefix}.{release}"]
 
 
 # Who may do what.
@@ -386,16 +445,34 @@ def test_the_operator_may_do_this_and_nothing_else(
 
 
 @pytest.mark.usefixtures("installed")
-def test_aggregated_roles_show_synctargets_to_viewers_and_editors(plane: ControlPlane, release: str) -> None:
-    def of(role: str) -> set[str]:
+def test_the_roles_of_people(plane: ControlPlane, release: str) -> None:
+    def of(role: str) -> dict[str, set[str]]:
         found = yaml.safe_load(plane.kubectl("get", "clusterrole", role, "-o", "yaml").stdout)
-        rules = [rule for rule in found["rules"] if rule["apiGroups"] == ["engage-sync.io"]]
-        return {verb for rule in rules for verb in rule["verbs"]}
+        verbs: dict[str, set[str]] = {}
+        for rule in found["rules"]:
+            assert rule["apiGroups"] == ["engage-sync.io"]
+            for resource in rule["resources"]:
+                verbs.setdefault(resource, set()).update(rule["verbs"])
+        return verbs
+
+    def aggregated_to(role: str) -> set[str]:
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        labels = yaml.safe_load(plane.kubectl("get", "clusterrole", role, "-o", "yaml").stdout)["metadata"][
+            "labels"
+        ]
+        return {label.removeprefix(prefix) for label in labels if label.startswith(prefix)}
 
     install(plane, release, {"rbac": {"aggregate": True}})
+    read = {"get", "list", "watch"}
 
-    assert of("engage-sync-view") == {"get", "list", "watch"}
-    assert of("engage-sync-edit") == {"create", "update", "patch", "delete", "deletecollection"}
+    assert of("engage-sync-view") == {"synctargets": read, "syncplans": read}
+    assert of("engage-sync-edit") == {
+        "synctargets": {"create", "update", "patch", "delete", "deletecollection"}
+    }
+    assert of("engage-sync-approver") == {"syncplans": read | {"update", "patch", "approve"}}
+    assert aggregated_to("engage-sync-view") == {"view"}
+    assert aggregated_to("engage-sync-edit") == {"edit"}
+    assert aggregated_to("engage-sync-approver") == set()  # the tenant is often an admin of its namespace
 
 
 def test_the_audit_log_tells_what_was_used_and_what_was_refused(
@@ -427,6 +504,7 @@ def test_the_operator_needs_every_right_and_no_other(
     plane: ControlPlane, release: str, audit: AuditLog, tmp_path: Path, values: dict[str, Any]
 ) -> None:
     operator = install_roles(plane, release, values)
+    install_policies(plane, release, values)
     (container,) = pod_spec(render(plane, release, values | {"extraArgs": ["--allow-insecure-http"]}))[
         "containers"
     ]
