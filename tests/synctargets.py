@@ -110,7 +110,7 @@ GOOD: list[dict[str, Any]] = [
     {"deletion": {"budget": None, "subtreeBudget": {}}, "update": {"budget": {}}},
     {"deletion__budget": {"percent": 0, "count": 0, "minimumPopulation": 1}},
     {"deletion__budget": {"percent": 100, "count": 10**9, "minimumPopulation": 10**9}},
-    {"deletion__subtreeBudget": {"percent": 2.0}, "update__budget": {"percent": 100}},
+    {"deletion__subtreeBudget": {"percent": 2}, "update__budget": {"percent": 100}},
     {"deletion": {"precondition": "None", "unknownBookings": "Hold"}},
     {"deletion": {"bookingsWindow": "1h", "gracePeriod": "0h"}},
     {"deletion": {"bookingsWindow": "8760h", "gracePeriod": "8760h"}},
