@@ -31,6 +31,7 @@ signal.pause()
 
 OWNER = f"""
 import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 from pathlib import Path
 from tests.controlplane.keeper import Keeper
 keeper = Keeper(Path(sys.argv[1]))
