@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,8 @@ def test_an_owner_that_dies_takes_all_along(directory: Path, tmp_path: Path, how
         eventually(lambda: not any(alive(pid) for pid in pids))
         assert ends.read_text() == "c b a "
         assert not directory.exists()
-        os.killpg(owner.pid, signal.SIGKILL)  # its fork
+        with suppress(ProcessLookupError):
+            os.killpg(owner.pid, signal.SIGKILL)  # its fork
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a promise of the Linux kernel")
