@@ -75,11 +75,13 @@ def assets_while_showing_the_cli(folder: Path) -> Assets:
 
 
 def install(plane: ControlPlane, box: SandboxProcess) -> None:
-    """The CRD, a namespace, the tenant's Secrets."""
-    title("kubectl apply: the CRD and the tenant's Secrets")
+    """The CRDs, a namespace, the tenant's Secrets."""
+    title("kubectl apply: the CRDs and the tenant's Secrets")
     crd = subprocess.run([*CLI, "crd"], check=True, capture_output=True, text=True).stdout
     say(plane.kubectl("apply", "-f", "-", input=crd).stdout)
-    plane.kubectl("wait", "--for=condition=Established", "crd/synctargets.engage-sync.io", "--timeout=60s")
+    for plural in ("synctargets", "syncplans"):
+        name = f"crd/{plural}.engage-sync.io"
+        plane.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
     say(plane.kubectl("create", "namespace", NAMESPACE).stdout)
     say(plane.kubectl("-n", NAMESPACE, "apply", "-f", str(box.folder / "secrets.yaml")).stdout)
 

@@ -24,10 +24,10 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> AuditLog:
 def plane(control_plane_assets: Assets, audit: AuditLog) -> Iterator[ControlPlane]:
     """A control plane that knows SyncTargets and keeps an audit log."""
     with ControlPlane(control_plane_assets, apiserver_flags=audit.flags) as running:
-        running.kubectl("apply", "-f", str(ROOT / "crds" / "synctargets.engage-sync.io.yaml"))
-        running.kubectl(
-            "wait", "--for=condition=Established", "crd/synctargets.engage-sync.io", "--timeout=60s"
-        )
+        running.kubectl("apply", "-f", str(ROOT / "crds"))
+        for plural in ("synctargets", "syncplans"):
+            name = f"crd/{plural}.engage-sync.io"
+            running.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
         yield running
 
 

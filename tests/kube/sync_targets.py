@@ -10,6 +10,7 @@ from engage_sync.crd import crd_text
 from engage_sync.kube import Kube
 from engage_sync.kube_config import load_configuration
 from engage_sync.resource import GROUP, PLURAL
+from engage_sync.syncplan import SYNCPLAN_PLURAL
 from tests.controlplane.server import ControlPlane
 from tests.synctargets import manifest
 
@@ -22,9 +23,10 @@ async def connection(plane: ControlPlane) -> AsyncIterator[Kube]:
 
 
 def know_sync_targets(plane: ControlPlane) -> None:
-    """Install the CRD, unless it is there."""
+    """Install the CRDs, unless they are there."""
     plane.kubectl("apply", "-f-", input=crd_text())
-    plane.kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}.{GROUP}", "--timeout=30s")
+    for plural in (PLURAL, SYNCPLAN_PLURAL):
+        plane.kubectl("wait", "--for=condition=Established", f"crd/{plural}.{GROUP}", "--timeout=30s")
 
 
 def make_sync_target(plane: ControlPlane, namespace: str, name: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from engage_sync import __version__
+from engage_sync.crd import crd_text
 
 ROOT = Path(__file__).parents[2]
 PLACES = ("/venv", "/build", "/wheels", "/src")
@@ -90,7 +91,7 @@ def test_its_steps_give_an_entry_point_that_answers(tmp_path: Path) -> None:
         return run(shlex.join([*json.loads(last("ENTRYPOINT")), *options]), Path("/"))
 
     assert answer("--version").strip().endswith(__version__)
-    assert answer("crd") == (ROOT / "crds" / "synctargets.engage-sync.io.yaml").read_text()
+    assert answer("crd") == crd_text()
     assert "--health-port" in answer(*json.loads(last("CMD")), "--help")
 
 
