@@ -356,6 +356,7 @@ def test_install_upgrade_uninstall(plane: ControlPlane, release: str) -> None:
     notes = install(plane, release)
     assert f"serves the SyncTargets of the namespace {release}." in notes
     assert f"kubectl -n {release} delete synctargets --all" in notes
+    assert "admissionPolicies" not in notes
     assert there("deployment,poddisruptionbudget") == ["deployment.apps/engage-sync"]
 
     assert len(there(policies)) == 6
@@ -368,7 +369,10 @@ def test_install_upgrade_uninstall(plane: ControlPlane, release: str) -> None:
     assert there("crd") == [f"customresourcedefinition.apiextensions.k8s.io/{crd}" for crd in CRDS]
     assert there(policies) == []
 
-    install(plane, release, {"crds": {"keep": False}})  # takes up the CRDs that were kept
+    values = {"crds": {"keep": False}, "admissionPolicies": {"create": False}}
+    notes = install(plane, release, values)  # takes up the CRDs that were kept
+    assert "admissionPolicies.create is false: approval guards against accident, not against" in notes
+    assert there(policies) == []
     plane.helm("uninstall", "engage-sync", "-n", release, "--wait")
     assert there("crd") == []
 
