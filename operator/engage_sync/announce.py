@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engage_sync import conditions
-from engage_sync.conditions import SourceHealth, Type
+from engage_sync.conditions import SourceHealth, Stall, Type
 from engage_sync.resource import shorten
 from engage_sync.schedule import FAILED
 from engage_sync.states import Status
@@ -25,7 +25,7 @@ def announcements(old: Status, new: Status) -> list[Announcement]:
     """The Events that lead from one status to the next, in the order in which they happened."""
     found = [_system(old, new, Type.SOURCE_HEALTHY), _system(old, new, Type.TARGET_HEALTHY)]
     if _ran(old, new):
-        found += [_planned(old, new), _result(old, new)]
+        found += [_planned(old, new), _stalled(old, new) if _waits(new) else _result(old, new)]
     else:
         found.append(_stalled(old, new))
     return [announcement for announcement in found if announcement is not None]
@@ -33,6 +33,11 @@ def announcements(old: Status, new: Status) -> list[Announcement]:
 
 def _ran(old: Status, new: Status) -> bool:
     return old.get("lastRun", {}).get("id") != new.get("lastRun", {}).get("id")
+
+
+def explanation(key: str, sentence: str) -> Announcement:
+    """The answer to the question why an entity is as it is."""
+    return Announcement("Explained", _cut(f"{key}: {sentence}"))
 
 
 def starting(summary: str, digest: str) -> list[Announcement]:
@@ -79,6 +84,12 @@ def _stalled(old: Status, new: Status) -> Announcement | None:
     if stalled is None or (before is not None and before["message"] == stalled["message"]):
         return None
     return Announcement(stalled["reason"], _cut(stalled["message"]), warning=True)
+
+
+def _waits(status: Status) -> bool:
+    """Does a plan wait for an approval?"""
+    stalled = conditions.get(status.get("conditions", []), Type.STALLED)
+    return stalled is not None and stalled["reason"] in (Stall.APPROVAL_REQUIRED, Stall.QUARANTINED)
 
 
 def _system(old: Status, new: Status, kind: Type) -> Announcement | None:

@@ -12,6 +12,7 @@ from engage_sync.announce import Announcement
 from engage_sync.crd import fit_status
 from engage_sync.fields import canonical_url
 from engage_sync.kube import Conflict, Kube, KubeError, NotFound
+from engage_sync.plans.cluster import newly_approved
 from engage_sync.schedule import paused
 from engage_sync.spec import Spec
 from engage_sync.states import Status
@@ -154,6 +155,15 @@ class SyncTargets:
                     return str(other)
                 self.lost(uid)
         return None
+
+    async def newly_approved(self, target: Target) -> bool:
+        """Did a person approve what the target's last plan holds, and no run has taken that up?
+
+        Raises KubeError when the API server cannot be reached.
+        """
+        plan = target.status.get("plan", {})
+        name = plan.get("name") if plan.get("heldDigest") else None
+        return bool(name) and await newly_approved(self._kube, target.namespace, str(name))
 
     async def update_status(
         self, target: Target, change: Callable[[Status], Status]
