@@ -202,9 +202,9 @@ def _told(impact: Impact, case: Case) -> str:
 
 def _deed(step: Step) -> str:
     if isinstance(step, Release):
-        return f"clear its external id: {step.reason}"
+        return f"clear its external id ({step.reason})"
     if isinstance(step, Delete | Replace):
-        return f"{_VERBS[step.action]}: {step.reason}"
+        return f"{_VERBS[step.action]} ({step.reason})"
     if isinstance(step, Create):
         return _VERBS[step.action]
     changed = ", ".join(change.field for change in step.changes)

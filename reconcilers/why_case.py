@@ -107,10 +107,8 @@ class Case:
         held = self.entity or self.current or self.entry or self.skips.get(self.key)
         return bool(held or listed or self.steps or self.withheld)
 
-    def name_of(self, key: Key | None) -> str:
+    def name_of(self, key: Key) -> str:
         """A key with the name that people know it by."""
-        if key is None:
-            return "nothing"
         told = self.view.desired.entities.get(key) or self.view.pairing.current_of.get(key)
         return f'{key} "{told.name}"' if told is not None else key
 

@@ -117,7 +117,7 @@ def in_scope(case: Case) -> Sentences:
 
 def _fate(skip: Skip) -> str:
     return (
-        "What the target holds of it stays as it is."
+        "What the target holds of it stays, unless its whole location goes."
         if skip.kept
         else "What the target holds of it goes like what is gone from the source."
     )
@@ -148,9 +148,7 @@ def _resource_rule(case: Case, entity: Entity) -> str:
         if space.reservable
         else "it need not be reservable (spec.scope.reservableOnly is false)"
     )
-    return (
-        f"its building {case.name_of(entity.parent)} is, {_type(space.type, case)} is booked, and {bookable}"
-    )
+    return f"its building {case.name_of(Key(str(entity.parent)))} is, {_type(space.type, case)} is booked, and {bookable}"
 
 
 def _type_rule(case: Case, entity: Entity) -> str:
@@ -168,7 +166,7 @@ def _group_rule(case: Case, entity: Entity) -> str:
     why = (
         "the target has it already" if case.current is not None else "its country has no group in the target"
     )
-    return f"{case.name_of(entity.parent)} is, and {why}"
+    return f"{case.name_of(Key(str(entity.parent)))} is, and {why}"
 
 
 _RULES: dict[Kind, Callable[[Case, Entity], str]] = {
@@ -177,7 +175,7 @@ _RULES: dict[Kind, Callable[[Case, Entity], str]] = {
     Kind.GROUP: _group_rule,
     Kind.WORKSPACE_TYPE: _type_rule,
     Kind.LOCATION: _location_rule,
-    Kind.FLOOR: lambda case, entity: f"its building {case.name_of(entity.parent)} is",
+    Kind.FLOOR: lambda case, entity: f"its building {case.name_of(Key(str(entity.parent)))} is",
     Kind.RESOURCE: _resource_rule,
 }
 
@@ -223,7 +221,7 @@ def _why_left_out(skip: Skip, case: Case) -> str:
     if isinstance(record, Space):
         floor = None if record.floor is None else _FLOOR.key(record.floor)
         if floor not in case.view.desired.entities:
-            return _inherited(_FLOOR, record.floor, case)
+            return _with_its_floor(record.floor, case)
         return _SPACE_REASONS.get(skip.reason, _unreadable)(record, case)
     return _unreadable(record, case)
 
@@ -235,7 +233,15 @@ def _inherited(above: Level, id: int | None, case: Case) -> str:
     if cause is None:
         return f"it is on {_unlisted(word, id)}; put it on one that is listed"
     case_above = Case(case.view, case.settings, above.kind, cause.key)
-    return f"its {word} {cause.key} is left out, as {_why_left_out(cause, case_above)}"
+    return f"its {word} {cause.key} is: {_why_left_out(cause, case_above)}"
+
+
+def _with_its_floor(id: int | None, case: Case) -> str:
+    """The building's reason where the floor has that one too, so that the cause comes first."""
+    floor = find(case.view.observed.floors.items, id)
+    if floor is not None and floor.building is not None and _BUILDING.key(floor.building) in case.skips:
+        return _inherited(_BUILDING, floor.building, case)
+    return _inherited(_FLOOR, id, case)
 
 
 def _unreadable(record: AnyRecord | None, case: Case) -> str:
@@ -268,9 +274,10 @@ def _no_time_zone(building: Building, case: Case) -> str:
         for center in centers_of(building, case.view.observed)
     ]
     centers = some(told) if told else "no center of it is listed"
+    default = case.settings.defaults.time_zone
     return (
         f"none of its reservation centers tells a time zone that CLDR knows ({centers}), "
-        f'spec.defaults.timeZone is "{case.settings.defaults.time_zone}", and its country does not have '
+        f"spec.defaults.timeZone {'gives none' if default else 'is not set'}, and its country does not have "
         "exactly one zone; set the time zone of a center, or spec.defaults.timeZone"
     )
 
