@@ -148,7 +148,8 @@ def _resource_rule(case: Case, entity: Entity) -> str:
         if space.reservable
         else "it need not be reservable (spec.scope.reservableOnly is false)"
     )
-    return f"its building {case.name_of(Key(str(entity.parent)))} is, {_type(space.type, case)} is booked, and {bookable}"
+    place = case.name_of(Key(str(entity.parent)))
+    return f"its building {place} is, {_type(space.type, case)} is booked, and {bookable}"
 
 
 def _type_rule(case: Case, entity: Entity) -> str:

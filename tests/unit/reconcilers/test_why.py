@@ -362,7 +362,8 @@ def test_a_create_that_was_only_intended_is_told_as_such() -> None:
     assert rig.killed_at(1, "before")
     answer = why(rig, "wp:room:100")
 
-    assert "Creating (a create was intended; whether it happened is told by its external id)" in answer.match[1]
+    told = "Creating (a create was intended; whether it happened is told by its external id)"
+    assert told in answer.match[1]
     assert answer.match[0] == "Not matched: nothing in the target bears its external id."
 
 
