@@ -68,16 +68,22 @@ def as_json(answer: Explanation) -> str:
 def answer_lines(answer: Explanation) -> list[str]:
     """The answer as ``status.explain.lines`` has it: what will happen first, then why."""
     lines = [
-        *_wrapped([_title(answer)], 1),
-        *_wrapped(answer.outcome, 3),
-        *_wrapped(answer.source, 2),
-        *_wrapped(answer.scope, 2),
-        *_wrapped(answer.match, 2),
+        *wrapped([_title(answer)], 1),
+        *wrapped(answer.outcome, 3),
+        *wrapped(answer.source, 2),
+        *wrapped(answer.scope, 2),
+        *wrapped(answer.match, 2),
     ]
     differing = [_difference(each) for each in answer.fields if each.differs]
-    return lines + _wrapped(
-        [f"Differs: {'; '.join(differing)}."] if differing else [], LINES_MAX - len(lines)
-    )
+    return lines + wrapped([f"Differs: {'; '.join(differing)}."] if differing else [], LINES_MAX - len(lines))
+
+
+def wrapped(sentences: Sequence[str], most: int = LINES_MAX) -> list[str]:
+    """Sentences in at most so many lines of a status, the last one cut where there is more."""
+    lines = wrap(printable([" ".join(sentences)]), LINE_MAX)
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], shorten(" ".join(lines[most - 1 :]), LINE_MAX)]
 
 
 def answer_sentence(answer: Explanation) -> str:
@@ -134,11 +140,3 @@ def _difference(each: FieldAnswer) -> str:
 
 def _shown(value: Value) -> str:
     return "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _wrapped(sentences: Sequence[str], most: int) -> list[str]:
-    """Sentences in at most so many lines, the last one cut where there is more."""
-    lines = wrap(printable([" ".join(sentences)]), LINE_MAX)
-    if len(lines) <= most:
-        return lines
-    return [*lines[: most - 1], shorten(" ".join(lines[most - 1 :]), LINE_MAX)]
