@@ -314,13 +314,12 @@ class ClusterPlans:
 
     async def _tidy(self) -> None:
         """Delete what was never finished, and what is finished for long."""
-        plans = [body for name, body in (self._known or {}).items() if name != self.published]
-        newest = plans[::-1]
+        newest = sorted((self._known or {}).values(), key=life.changed_at, reverse=True)
         finished = [body for body in newest if life.state_of(body) in life.FINISHED]
         superseded = [body for body in newest if life.state_of(body) == State.SUPERSEDED]
-        useless = [body for body in plans if not life.state_of(body)]
-        useless += finished[KEEP_FINISHED:] + superseded[KEEP_SUPERSEDED:]
-        gone = [body["metadata"]["uid"] for body in useless if await self._delete_plan(body["metadata"])]
+        useless = [body["metadata"] for body in newest if not life.state_of(body)]
+        useless += [body["metadata"] for body in finished[KEEP_FINISHED:] + superseded[KEEP_SUPERSEDED:]]
+        gone = [metadata["uid"] for metadata in useless if await self._delete_plan(metadata)]
         if not gone:
             return
         # The garbage collector does it, too, if somebody runs it.
@@ -402,11 +401,20 @@ class ClusterPlans:
 
 
 async def newly_approved(kube: SyncPlans, namespace: str, name: str) -> bool:
-    """Is there an approval that no run has taken up? Raises KubeError."""
-    try:
-        return life.is_newly_approved(await kube.get_sync_plan(namespace, name))
-    except NotFound:
+    """Is there an approval that no run has taken up, of this SyncPlan or of one that it came too late for?
+
+    Raises KubeError.
+    """
+    synctarget = name.rpartition("-")[0]
+    found = await kube.list_sync_plans(namespace, Owner(namespace, synctarget, "").labels)
+    this = next((body for body in found if body["metadata"]["name"] == name), None)
+    if this is None:
         return False
+    return life.is_newly_approved(this) or any(
+        life.is_open(body) and life.approved_because(body) == Reason.APPROVED_MEANWHILE
+        for body in found
+        if body["spec"]["synctargetUID"] == this["spec"]["synctargetUID"]
+    )
 
 
 async def read_plan(kube: SyncPlans, namespace: str, name: str) -> tuple[Json, PlanDocument]:

@@ -86,6 +86,13 @@ def is_newly_approved(body: Json) -> bool:
     return is_open(body) and is_approved(body) and not answered
 
 
+def changed_at(body: Json) -> tuple[str, str, str]:
+    """When one of its conditions changed last: what it can be sorted by."""
+    times = [found["lastTransitionTime"] for found in (body.get("status") or {}).get("conditions", ())]
+    metadata = body["metadata"]
+    return max(times, default=""), str(metadata.get("creationTimestamp", "")), str(metadata["name"])
+
+
 def state_at_start(plan: Plan) -> State:
     """Of a plan that a run is about to apply."""
     if plan.quarantine:
@@ -172,7 +179,7 @@ def progress(report: Report) -> tuple[State, Reason, str]:
         return (
             State.APPROVAL_REQUIRED,
             Reason.APPROVAL_REQUIRED,
-            f"{text}; {len(plan.held)} wait for approval",
+            f"{text}; {len(plan.held)} more wait for approval",
         )
     if done == len(plan.ready):
         return State.APPLIED, Reason.APPLIED, text

@@ -35,7 +35,7 @@ def quarantine_message(plan: Plan, name: str, namespace: str) -> str:
         name: of its SyncPlan; empty when it has none.
         namespace: of its SyncPlan.
     """
-    more = f" (and {len(plan.quarantine) - 1} more reasons)" if len(plan.quarantine) > 1 else ""
+    more = f" (reason 1 of {len(plan.quarantine)})" if len(plan.quarantine) > 1 else ""
     return _with_command(f"nothing is written{more}: {plan.quarantine[0]}", plan, name, namespace)
 
 
@@ -85,7 +85,7 @@ def _risk(plan: Plan) -> str:
     parts = [f"{known} future bookings" if known else ""]
     parts += ["bookings that nobody can know of" if any(impact.unknown for impact in impacts) else ""]
     at_risk = " and ".join(filter(None, parts))
-    return f" with {at_risk}" if at_risk else ""
+    return f"; {at_risk} go with them" if at_risk else ""
 
 
 def _wait(steps: list[Step]) -> str:
