@@ -25,7 +25,7 @@ def announcements(old: Status, new: Status) -> list[Announcement]:
     """The Events that lead from one status to the next, in the order in which they happened."""
     found = [_system(old, new, Type.SOURCE_HEALTHY), _system(old, new, Type.TARGET_HEALTHY)]
     if _ran(old, new):
-        found += [_planned(old, new), _stalled(old, new) if _waits(new) else _result(old, new)]
+        found += [_planned(old, new), _result(old, new)]
     else:
         found.append(_stalled(old, new))
     return [announcement for announcement in found if announcement is not None]
@@ -60,7 +60,10 @@ def _computed(summary: str, digest: str) -> Announcement:
 
 
 def _result(old: Status, new: Status) -> Announcement | None:
-    result, message = new.get("lastRun", {}).get("result"), _ready(new)[1]
+    result, (reason, message) = new.get("lastRun", {}).get("result"), _ready(new)
+    if reason in (Stall.APPROVAL_REQUIRED, Stall.QUARANTINED):
+        # The same plan still waiting is no transition.
+        return Announcement(reason, message, warning=True) if _ready(old) != _ready(new) else None
     if result in FAILED:
         # The same failure again is no transition.
         return Announcement("SyncFailed", message, warning=True) if _ready(old) != _ready(new) else None
@@ -84,12 +87,6 @@ def _stalled(old: Status, new: Status) -> Announcement | None:
     if stalled is None or (before is not None and before["message"] == stalled["message"]):
         return None
     return Announcement(stalled["reason"], _cut(stalled["message"]), warning=True)
-
-
-def _waits(status: Status) -> bool:
-    """Does a plan wait for an approval?"""
-    stalled = conditions.get(status.get("conditions", []), Type.STALLED)
-    return stalled is not None and stalled["reason"] in (Stall.APPROVAL_REQUIRED, Stall.QUARANTINED)
 
 
 def _system(old: Status, new: Status, kind: Type) -> Announcement | None:

@@ -177,8 +177,8 @@ class Controller:
     async def _explain(self, target: Target, spec: Spec) -> None:
         """Answer the annotation that asks why an entity is as it is, once for each new text."""
         token = schedule.question(target.annotations, target.status)
-        if token is None:
-            return
+        if token is None or not target.status.get("conditions"):
+            return  # of one that nobody has looked at yet nothing is known: it is answered afterwards
         key, quota = token.split()[0], None
         try:
             async with self.slots:
