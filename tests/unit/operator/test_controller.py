@@ -355,7 +355,7 @@ async def test_what_waits_for_an_approval_says_the_command_and_is_announced_once
     plan = cluster.status()["plan"]
     assert (plan["name"], plan["held"], plan["heldDigest"]) == ("acme-1", 1, HELD.held_digest)
     assert "lastSuccessfulSyncTime" not in cluster.status()
-    assert [reason for reason, _ in cluster.kube.events] == ["ApprovalRequired"]
+    assert [reason for reason, _ in cluster.kube.events] == ["PlanComputed", "ApprovalRequired"]
 
 
 async def test_an_approval_runs_at_once_and_only_once() -> None:
