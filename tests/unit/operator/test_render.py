@@ -264,6 +264,7 @@ def test_the_last_that_is_said_is_how_to_approve_exactly_this() -> None:
 def test_programs_are_told_what_is_held_and_what_goes_with_it() -> None:
     risk = Impact(floors=2, resources=2, bookings=frozenset("abc"), unknown=1)
     report = booked(without_the_annex(), "wp:building:20", risk)
+    report = booked(report, "wp:room:200", Impact(unknown=1))
     data = json.loads(json_of(as_data(report, CALLS), COMMAND))
     annex, room = (
         {step["key"]: step for step in data["steps"]}[key] for key in ("wp:building:20", "wp:room:200")
@@ -294,7 +295,7 @@ def test_bookings_are_not_told_of_what_has_none_by_nature() -> None:
     data = as_data(rig.sync(), CALLS)
     sofa, lounge = data["steps"]
 
-    assert (sofa["key"], sofa["bookings"]) == ("wp:room:104", "unknown")
+    assert (sofa["key"], sofa["bookings"]) == ("wp:room:104", "0")
     assert (lounge["key"], lounge["floors"], lounge["resources"]) == ("wp:type:60", 0, 0)
     assert "bookings" not in lounge
     assert text_of(data).count("future bookings: ") == 1

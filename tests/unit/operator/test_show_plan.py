@@ -1,37 +1,27 @@
 """Plans of the cluster for people: one whole, two side by side."""
 
 import asyncio
-import copy
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage_sync.kube import Forbidden, KubeError, NotFound, Unavailable
-from engage_sync.kube_http import Json
+from engage_sync.kube import Forbidden, Unavailable
 from engage_sync.plan_document import Note, PlanDocument, document_of
 from engage_sync.plans.chunks import cut
-from engage_sync.plans.owner import Owner
-from engage_sync.plans.record import spec_of
 from engage_sync.render import RENDERERS, Data, as_data
 from engage_sync.show_plan import beyond, compare, difference, find, show
 from engage_sync.states import Requests
 from reconcilers.errors import ConfigError, SyncError, TransientError
-from reconcilers.guard import BOOKED, DESTRUCTIVE, Budget, Guards
+from reconcilers.guard import BOOKED, DESTRUCTIVE, Budget
 from reconcilers.impact import Impact
-from reconcilers.plan import Plan
-from reconcilers.report import Report
 from reconcilers.steps import Action, key_of
 from reconcilers.sync import Settings
 from tests.engine.samples import edit, put, space, synced
-
-OWNER = Owner("tenants", "acme", "0b3c6c4e-1111-2222-3333-444444444444")
-WIDE = Guards(deletions=Budget(100, 1), updates=Budget(100, 1), below_location=Budget(100, 1))
-
+from tests.unit.operator.kept_plans import WIDE, FakeCluster, annex_gone
 
 # The difference of two plans
 
@@ -194,19 +184,6 @@ def test_they_come_in_the_order_of_plans() -> None:
 # More than was approved
 
 
-def annex_gone(change: Callable[[Any], object] = lambda rig: None) -> Report:
-    """A building is gone with all that is in it, and another one has a new name."""
-    rig = synced()
-    rig.settings = Settings(guards=WIDE)
-    edit(rig.source.buildings, 10, name="Tower II")
-    for table, ids in (("floors", (3, 4)), ("spaces", (200, 201)), ("buildings", (20,))):
-        for each in ids:
-            del getattr(rig.source, table)[each]
-    edit(rig.source.centers, 95, buildings=frozenset({10}))
-    change(rig)
-    return rig.sync()
-
-
 def test_only_what_goes_beyond_an_approval_is_compared_with_it() -> None:
     def more(rig: Any) -> None:
         put(rig.source, space(103, "Skylab", 1))
@@ -221,46 +198,6 @@ def test_only_what_goes_beyond_an_approval_is_compared_with_it() -> None:
 
 
 # The cluster
-
-
-@dataclass
-class FakeCluster:
-    """SyncPlans, SyncTargets and ConfigMaps of one namespace; what is missing is not found."""
-
-    objects: dict[tuple[str, str], Json] = field(default_factory=dict)
-    error: KubeError | None = None
-
-    async def get_sync_plan(self, namespace: str, name: str) -> Json:
-        return self._get("SyncPlan", namespace, name)
-
-    async def get_sync_target(self, namespace: str, name: str) -> Json:
-        return self._get("SyncTarget", namespace, name)
-
-    async def get_config_map(self, namespace: str, name: str) -> Json:
-        return self._get("ConfigMap", namespace, name)
-
-    def _get(self, kind: str, namespace: str, name: str) -> Json:
-        if self.error is not None:
-            raise self.error
-        if namespace != OWNER.namespace or (kind, name) not in self.objects:
-            raise NotFound(f'{kind} "{name}" not found')
-        return copy.deepcopy(self.objects[kind, name])
-
-    def add(self, plan: Plan, run_id: str, state: str = "ApprovalRequired", **status: Any) -> Json:
-        """As the operator writes it."""
-        made = document_of(plan)
-        chunks = list(cut(*made.streams()))
-        names = [OWNER.chunk(run_id, number) for number in range(len(chunks))]
-        metadata = OWNER.plan_metadata(run_id)
-        spec = dict(spec_of(plan, made, OWNER, run_id, names, 1000))
-        for name, data in zip(names, chunks, strict=True):
-            self.objects["ConfigMap", name] = {"metadata": {"name": name}, "binaryData": data}
-        body = {"metadata": metadata, "spec": spec, "status": {"state": state, **status}}
-        self.objects["SyncPlan", metadata["name"]] = body
-        return body
-
-    def target(self, **plan: str) -> None:
-        self.objects["SyncTarget", "acme"] = {"metadata": {"name": "acme"}, "status": {"plan": plan}}
 
 
 NEW, OLD = "1f2e3d4c5b", "0000000000"
