@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 
 from engage_sync.plan_document import NotThisPlan, PlanDocument, document_of, read_document
+from engage_sync.plans import life
 from engage_sync.store.errors import StoreUnavailable
 from engage_sync.store.index import Identity
 from reconcilers.errors import ConfigError, SyncError
@@ -34,30 +35,38 @@ class FilePlans:
         self._folder = folder
         self._identity = identity
         self._approve = approve if apply else None
+        self._taken: Approval | None = None
         self._pending: PlanDocument | None = None
+        """What waits as soon as the run has come to its end."""
 
     async def approved(self) -> Approval | None:
         """The approval of the plan that waits. Raises ConfigError when that has another digest."""
         if self._approve is None:
             return None
         document = await asyncio.to_thread(waiting_plan, self._folder, self._approve, self._identity)
-        return document.approval(self._approve)
+        self._taken = document.approval(self._approve)
+        return self._taken
 
     async def publish(self, plan: Plan) -> None:
         """Keep the plan that waits now. Raises StoreUnavailable when it cannot be kept.
 
-        While an approval is being used its own plan stays until `close`, for a run that has to go on there.
+        One that is being used, or of which nothing was found to wait any more, stays until `close`.
         """
         document = document_of(plan)
         self.published = document.held_digest
-        if self._approve is not None and not plan.beyond:
-            self._pending = document
-        else:
+        if document.held_digest and (self._taken is None or plan.beyond):
             await asyncio.to_thread(self._keep, document)
+        else:
+            self._pending = document
 
     async def close(self, report: Report | None, error: SyncError | None) -> None:
-        """The approval is spent, unless the run ended early. Raises StoreUnavailable as `publish`."""
-        if self._pending is not None and report is not None and not (error or report.ended_by):
+        """What waited is spent or gone, if the run can tell. Raises StoreUnavailable as `publish`.
+
+        It cannot when it ended early, or what it read was incomplete; then the next one goes on there.
+        """
+        if self._pending is None or report is None or error or report.ended_by:
+            return
+        if life.is_conclusive(report) if self._taken is None else life.spent(report, self._taken):
             await asyncio.to_thread(self._keep, self._pending)
 
     def _keep(self, document: PlanDocument) -> None:

@@ -26,7 +26,7 @@ from reconcilers.steps import key_of
 from reconcilers.sync import Settings, sync_once
 from tests.engine.memory_target import Killed
 from tests.engine.rig import FaultAt, Rig
-from tests.engine.samples import edit, put, space, synced
+from tests.engine.samples import edit, put, space, synced, two_buildings
 
 ACME = Identity("tenants/acme", "https://acme.example", "https://engage.example")
 WIDE = Guards(deletions=Budget(100, 1), updates=Budget(100, 1), below_location=Budget(100, 1))
@@ -287,6 +287,25 @@ async def test_a_run_that_could_not_even_read_goes_on_with_the_same_approval(des
     desk.booked.error = None
 
     assert (await desk.run(shown)).whole
+
+
+@pytest.mark.parametrize("apply", [True, False])
+async def test_an_incomplete_source_takes_nothing_from_what_waits(desk: Desk, apply: bool) -> None:
+    shown = (await desk.plan()).held_digest
+    desk.rig.source.hidden = {("spaces", 100)}
+    report = await desk.run(shown if apply else None, apply=apply)
+    desk.rig.source.hidden = set()
+
+    assert (bool(report.gaps), report.plan.held, report.writes) == (True, (), 0)
+    assert (await desk.run(shown)).writes == 5
+
+
+async def test_what_is_not_to_be_done_any_more_does_not_wait(desk: Desk) -> None:
+    shown = (await desk.plan()).held_digest
+    desk.rig.source = two_buildings()
+    report = await desk.run(shown)
+
+    assert (report.whole, report.plan.steps, desk.waits) == (True, (), False)
 
 
 async def test_what_the_target_refused_needs_a_new_approval(desk: Desk) -> None:
