@@ -19,7 +19,7 @@ from reconcilers.source import Listing, Observation
 from reconcilers.steps import Action, Delete, Destructive, Step, Update, canonical, key_of, kind_of
 
 ALWAYS, DESTRUCTIVE, BELOW = "EveryStep", "Destructive", "BelowDestroyed"
-BOOKED, UNKNOWN = "FutureBookings", "UnknownBookings"
+BOOKED, UNKNOWN, UNREAD = "FutureBookings", "UnknownBookings", "UnreadBookings"
 SUBTREE, QUARANTINED, WAITS = "SubtreeBudget", "Quarantined", "WaitsForHeld"
 """Why a step is held."""
 
@@ -29,6 +29,7 @@ WHY_HELD = {
     BELOW: "its location is deleted or replaced",
     BOOKED: "people have booked it",
     UNKNOWN: "nobody can know whether it is booked, and spec.deletion.unknownBookings is Hold",
+    UNREAD: "its bookings could not be read",
     SUBTREE: "too much of its location would go at once (spec.deletion.subtreeBudget)",
     QUARANTINED: "the plan is quarantined",
     WAITS: "it waits for a step that is held",
@@ -245,8 +246,11 @@ def _reason(step: Destructive, impact: Impact, crowded: set[int], guards: Guards
     location = step.current.id if step.current.kind is Kind.LOCATION else _location_id(step)
     if location in crowded:
         return SUBTREE
-    if impact.bookings and (guards.hold_booked or guards.required is Required.DESTRUCTIVE):
-        return BOOKED
+    if guards.hold_booked or guards.required is Required.DESTRUCTIVE:
+        if impact.bookings:
+            return BOOKED
+        if impact.problem:
+            return UNREAD
     if impact.unknown and guards.hold_unknown:
         return UNKNOWN
     firm = step.action is Action.REPLACE or (isinstance(step, Delete) and kind_of(step) in _FIRM)

@@ -85,7 +85,8 @@ def _risk(plan: Plan) -> str:
     parts = [f"{known} future bookings" if known else ""]
     parts += ["bookings that nobody can know of" if any(impact.unknown for impact in impacts) else ""]
     at_risk = " and ".join(filter(None, parts))
-    return f"; {at_risk} go with them" if at_risk else ""
+    unread = next((f"; {impact.problem}" for impact in impacts if impact.problem), "")
+    return (f"; {at_risk} go with them" if at_risk else "") + unread
 
 
 def _wait(steps: list[Step]) -> str:
