@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,6 +146,16 @@ def remove_building(source: MemorySource, id: int) -> None:
 
 
 @dataclass
+class Booked:
+    """Bookings that are known."""
+
+    ids: Mapping[int, frozenset[str]]
+
+    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
+        return {id: self.ids.get(id, frozenset()) for id in ids}
+
+
+@dataclass
 class Stage:
     """What a controller does with plans, without the rest of it: one SyncTarget, run after run."""
 
@@ -156,6 +166,8 @@ class Stage:
     held: str = ""
     """``status.plan`` of the SyncTarget"""
     owner: Owner = OWNER
+    booked: dict[int, frozenset[str]] | None = None
+    """Bookings by internal id; None where nobody knows."""
     runs: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     last: ClusterPlans | None = None
 
@@ -183,6 +195,8 @@ class Stage:
         )
         report, error = None, None
         ports = replace(self.rig.ports(), plans=plans)
+        if self.booked is not None:
+            ports = replace(ports, bookings=Booked(self.booked))
         try:
             report = await sync_once(
                 ports, Settings(guards=self.guards), self.rig.target if apply else None, gate

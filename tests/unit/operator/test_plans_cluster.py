@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_sync.kube import Forbidden, NotFound, Unavailable
+from engage_sync.plan_document import NotThisPlan
 from engage_sync.plans import chunks
 from engage_sync.plans.cluster import (
     KEEP_FINISHED,
@@ -563,7 +564,106 @@ def test_a_damaged_plan_that_nobody_approved_is_made_anew(stage: Stage) -> None:
     assert len(stage.lines()) == 5
 
 
+def test_a_plan_that_does_not_hash_to_what_was_approved_counts_for_nothing(stage: Stage) -> None:
+    stage.remove(20)
+    stage.run()
+    spec = stage.plan()["spec"]
+    spec["heldDigest"] = stage.held = "sha256:" + "1" * 64
+    stage.api.approve(FIRST)
+    stage.run()
+
+    assert stage.here("Annex") == [True]
+    assert "do not hash to heldDigest" in stage.condition("Approved", FIRST)[2]
+
+
+def test_a_plan_that_names_other_config_maps_counts_for_nothing(stage: Stage) -> None:
+    stage.remove(20)
+    stage.run()
+    copied = dict(only_chunk(stage), metadata={"namespace": OWNER.namespace, "name": "engage-sync-copy"})
+    asyncio.run(stage.api.create_config_map(copied))
+    stage.plan()["spec"]["chunks"] = ["engage-sync-copy"]
+    stage.api.approve(FIRST)
+    stage.run()
+
+    assert stage.here("Annex") == [True]
+    assert "no chunks of it" in stage.condition("Approved", FIRST)[2]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(b" " * (chunks.MAX_CHUNK + 1)), gzip.compress(b"whole")[:-3], gzip.compress(b"whole") * 2],
+    ids=["a bomb", "cut short", "two in one"],
+)
+def test_a_chunk_that_was_never_cut_is_not_joined(packed: bytes) -> None:
+    with pytest.raises(NotThisPlan, match="longer or shorter"):
+        chunks.join([{"binaryData": {"steps": base64.b64encode(packed).decode()}}])
+
+
+def test_the_same_steps_with_other_bookings_are_another_plan(stage: Stage) -> None:
+    room = stage.rig.target.find("wp:room:200")["id"]
+    stage.booked = {}
+    stage.remove(20)
+    stage.run()
+    digest = stage.plan()["spec"]["digest"]
+    stage.booked = {room: frozenset({"b1"})}
+    stage.run()
+
+    assert stage.plan()["spec"]["digest"] == digest
+    assert stage.plan(SECOND)["spec"]["destructive"][0]["bookings"] == "1 and unknown"
+    assert stage.api.states() == {FIRST: "Superseded", SECOND: "ApprovalRequired"}
+
+
+def test_bookings_that_nobody_saw_go_beyond_an_approval(stage: Stage) -> None:
+    room = stage.rig.target.find("wp:room:200")["id"]
+    stage.booked = {room: frozenset({"b1"})}
+    stage.remove(20)
+    stage.run()
+    stage.api.approve(FIRST)
+    stage.booked = {room: frozenset({"b1", "b2"})}
+    stage.run()
+
+    assert stage.here("Annex") == [True]
+    assert stage.condition("Approved")[1] == "BeyondApproval"
+    stage.api.approve(SECOND)
+    stage.booked = {room: frozenset({"b2"})}
+    stage.run()
+    assert stage.here("Annex") == [False]
+
+
 # Others at the same time
+
+
+@pytest.mark.parametrize("write", range(4))
+def test_an_answer_that_is_lost_does_not_end_the_run(stage: Stage, write: int) -> None:
+    stage.remove(20)
+    rename(stage)
+    stage.api.faults[write] = Fault.ANSWER_LOST
+    report = stage.run()
+
+    assert report is not None
+    assert report.writes == 1
+    assert stage.api.states() == {FIRST: "ApprovalRequired"}
+
+
+def test_a_namesake_made_meanwhile_never_gets_the_status(stage: Stage) -> None:
+    stage.remove(20)
+    stage.run()
+    rename(stage)
+    before = stage.api.writes.count(f"status {FIRST}")
+
+    def make_anew(verb: str, name: str) -> None:
+        if (verb, name) == ("status", FIRST):
+            stage.api.before = lambda verb, name: None
+            forged = stage.api.plans.pop(FIRST)
+            body = {**forged, "metadata": {**forged["metadata"], "uid": "another", "resourceVersion": "1"}}
+            del body["status"]
+            stage.api.plans[FIRST] = body
+
+    stage.api.before = make_anew
+    stage.run()
+
+    assert stage.api.states() == {SECOND: "ApprovalRequired"}
+    assert stage.api.writes.count(f"status {FIRST}") == before + 1
 
 
 def test_an_approval_that_comes_while_a_run_is_under_way_is_for_the_next_run(stage: Stage) -> None:
