@@ -120,6 +120,7 @@ def guard(
     judged = replace(plan, impacts=impacts, quarantine=quarantine)
     if approval is None or not reasons:
         return _holding(judged, pairing, reasons)
+    # Of a source that is not believed goes what a person has seen, and not one step more.
     uncovered = {
         id(step)
         for step in plan.steps
@@ -128,7 +129,8 @@ def guard(
     beyond = tuple(
         step
         for step in plan.steps
-        if id(step) in uncovered and (isinstance(step, Destructive) or (updates and isinstance(step, Update)))
+        if id(step) in uncovered
+        and (breaches or isinstance(step, Destructive) or (updates and isinstance(step, Update)))
     )
     if beyond:
         return _holding(replace(judged, beyond=beyond), pairing, reasons)
@@ -154,10 +156,33 @@ def source_breaches(observed: Observation, guards: Guards) -> list[str]:
 
 
 def _holding(plan: Plan, pairing: Pairing, reasons: Mapping[int, str]) -> Plan:
-    spread = with_dependants(list(plan.steps), pairing, dict(reasons), lambda _: WAITS) if reasons else {}
+    spread = _spread(plan.steps, pairing, reasons) if reasons else {}
     return replace(
         plan, held=tuple(Held(step, spread[id(step)]) for step in plan.steps if id(step) in spread)
     )
+
+
+def _spread(steps: Sequence[Step], pairing: Pairing, reasons: Mapping[int, str]) -> Mapping[int, str]:
+    """Held with whatever waits for it; a location that only waits keeps all that is below it, too."""
+    while True:
+        spread = with_dependants(list(steps), pairing, dict(reasons), lambda _: WAITS)
+        below = _below_held(steps, spread)
+        if below.keys() <= spread.keys():
+            return spread
+        reasons = {**below, **reasons}
+
+
+def _below_held(steps: Iterable[Step], reasons: Mapping[int, str]) -> dict[int, str]:
+    held_locations = {
+        step.current.id
+        for step in steps
+        if isinstance(step, Destructive) and id(step) in reasons and kind_of(step) is Kind.LOCATION
+    }
+    return {
+        id(step): BELOW
+        for step in steps
+        if isinstance(step, Destructive) and _location_id(step) in held_locations
+    }
 
 
 def _below_leaving(steps: Iterable[Step], pairing: Pairing) -> dict[int, Key]:
@@ -231,15 +256,7 @@ def _reasons(
             why = _reason(step, impacts[key_of(step)], crowded, guards)
             if why:
                 reasons[id(step)] = why
-    held_locations = {
-        step.current.id
-        for step in steps
-        if isinstance(step, Destructive) and id(step) in reasons and kind_of(step) is Kind.LOCATION
-    }
-    for step in steps:
-        if isinstance(step, Destructive) and _location_id(step) in held_locations:
-            reasons.setdefault(id(step), BELOW)
-    return reasons
+    return {**_below_held(steps, reasons), **reasons}
 
 
 def _reason(step: Destructive, impact: Impact, crowded: set[int], guards: Guards) -> str:
