@@ -281,7 +281,8 @@ def test_programs_are_told_what_is_held_and_what_goes_with_it() -> None:
 
 
 def test_what_goes_with_a_step_that_is_not_held_is_told_too() -> None:
-    (gone,) = (step for step in as_data(report_of(changed), CALLS)["steps"] if step["action"] == "delete")
+    report = booked(report_of(changed), "wp:room:102", Impact(unknown=1))
+    (gone,) = (step for step in as_data(report, CALLS)["steps"] if step["action"] == "delete")
 
     assert (gone["floors"], gone["resources"], gone["bookings"]) == (0, 0, "unknown")
     assert "held" not in gone
@@ -292,7 +293,7 @@ def test_bookings_are_not_told_of_what_has_none_by_nature() -> None:
     put(rig.source, SpaceType(60, "Lounge", "We Spaces"), space(104, "Sofa", 1, 60))
     rig.sync()
     del rig.source.types[60], rig.source.spaces[104]
-    data = as_data(rig.sync(), CALLS)
+    data = as_data(booked(rig.sync(), "wp:room:104", Impact()), CALLS)
     sofa, lounge = data["steps"]
 
     assert (sofa["key"], sofa["bookings"]) == ("wp:room:104", "0")
