@@ -34,6 +34,7 @@ from reconcilers.errors import ConfigError, SyncError, TransientError
 from reconcilers.guard import Approval
 from reconcilers.plan import Plan
 from reconcilers.report import Report
+from reconcilers.steps import Destructive
 
 KEEP_FINISHED, KEEP_SUPERSEDED = 5, 3
 """SyncPlans of one SyncTarget that stay after they were applied or superseded."""
@@ -137,8 +138,8 @@ class ClusterPlans:
             if shown is None:
                 raise NotFound(f"SyncPlan {name} was deleted by somebody while it was made")
             self.published = name
-            if plan.beyond:
-                self._taken.clear()
+            if any(isinstance(step, Destructive) for step in plan.beyond):
+                self._taken.clear()  # else it may hold again, as once the source can be read again
             for other in list(self._known.values()):
                 await self._supersede(other, name)
 

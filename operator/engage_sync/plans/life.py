@@ -191,6 +191,8 @@ def spent(report: Report, approval: Approval) -> tuple[State, Reason, str] | Non
 
     An incomplete reading lets deletions rest: that there is none then does not mean that none is left to do.
     """
+    if report.plan.quarantine:
+        return None
     steps = [step for step in report.plan.steps if canonical(step) in approval.lines]
     outcomes = report.applied.outcomes if report.applied else []
     done = {_identity(outcome) for outcome in outcomes if outcome.status is Status.DONE}

@@ -296,6 +296,25 @@ def test_an_approval_is_not_spent_by_a_run_that_did_not_see_everything(stage: St
     assert stage.api.states() == {FIRST: "Applied"}
 
 
+def test_an_approval_outlives_a_source_that_is_not_believed_for_a_while(stage: Stage) -> None:
+    stage.remove(20)
+    stage.run()
+    stage.api.approve(stage.name)
+    stage.guards = Guards(unreadable=Budget(percent=10, minimum_population=1))
+    stage.rig.source.garbled = {("spaces", 101)}
+    rename(stage)
+    stage.run()
+    assert stage.state() == "Quarantined"
+    assert stage.condition("Approved")[1] == "BeyondApproval"
+    assert stage.here("Annex") == [True]
+
+    stage.rig.source.garbled = set()
+    stage.run()
+
+    assert stage.here("Annex") == [False]
+    assert stage.api.states() == {FIRST: "Applied", SECOND: "Superseded", THIRD: "Applied"}
+
+
 def test_a_run_that_ended_early_is_resumed_with_its_approval(stage: Stage) -> None:
     stage.remove(20)
     stage.run()
