@@ -61,8 +61,6 @@ class RunResult:
     """How a run went: a report, an error, or both when it ended early."""
 
     report: Report | None = None
-    view: View | None = None
-    """All that was read and planned, when nothing but that was asked for."""
     error: SyncError | None = None
     requests: Requests = field(default_factory=lambda: Requests(source=0, target=0))
     mapping: MappingStatus | None = None
@@ -75,12 +73,6 @@ class RunResult:
         if self.report is None:
             raise self.error or ConfigError("the run ended without a report")
         return self.report
-
-    def require_view(self) -> View:
-        """What was seen. Raises the error when nothing was."""
-        if self.view is None:
-            raise self.error or ConfigError("the run ended without a look")
-        return self.view
 
 
 class Secrets(Protocol):

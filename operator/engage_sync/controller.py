@@ -25,7 +25,7 @@ from engage_sync.states import Status
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
 from engage_sync.trust import Trust, check_hosts
-from engage_sync.why import answer_lines, answer_sentence
+from engage_sync.why import answer_lines, answer_sentence, wrapped
 from reconcilers.errors import Halted, SyncError
 from reconcilers.plan import Plan
 
@@ -185,7 +185,7 @@ class Controller:
                 answer, cost = await self.runner.explain(target, spec, key)
             lines, sentence, quota = answer_lines(answer), answer_sentence(answer), cost.quota
         except SyncError as error:
-            lines, sentence = [error.message], error.message
+            lines, sentence = wrapped([error.message]), error.message
         told = shorten(token, EXPLAIN_MAX)
         changed = await self.targets.update_status(
             target, lambda old: status.explained(old, told, key, lines, quota)
