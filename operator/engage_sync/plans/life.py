@@ -215,7 +215,7 @@ def is_conclusive(report: Report) -> bool:
     """Did it look at everything, so that what it did not find is not there?"""
     unknown = (INCOMPLETE, UNPROVEN, DOUBTFUL)
     withheld = any(item.reason in unknown for item in report.plan.withheld)
-    return not (report.gaps or withheld or report.plan.quarantine)
+    return not (report.gaps or withheld or report.plan.quarantine or report.rebuilt)
 
 
 def ended_early(report: Report, why: str) -> tuple[State | None, Reason, str]:

@@ -388,6 +388,21 @@ async def test_an_approval_that_a_run_has_taken_up_starts_no_other() -> None:
     assert len(cluster.runner.runs) == 1
 
 
+async def test_a_run_that_fails_before_it_takes_the_approval_up_is_not_tried_again_at_once() -> None:
+    cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+
+    await cluster.look(acme, times=5)
+    assert len(cluster.runner.runs) == 2
+
+    cluster.now += timedelta(minutes=6)
+    await cluster.look(acme)
+    assert len(cluster.runner.runs) == 3
+
+
 async def test_an_approval_in_mode_plan_runs_nothing() -> None:
     cluster = waiting(HELD)
     acme = cluster.apply(spec(mode="Plan"))
