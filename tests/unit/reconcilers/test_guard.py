@@ -632,3 +632,28 @@ def test_digests_tell_all_steps_and_the_held_ones_alone() -> None:
     assert guarded.held_digest != guarded.digest
     assert free.held_digest == ""
     assert replace(guarded, approved="p", quarantine=("because",)).digest == guarded.digest
+
+
+def test_a_destructive_step_that_only_waits_is_more_than_was_approved_too() -> None:
+    rig = synced().guarded(Guards())
+    edit(rig.source.spaces, 100, type=DESK, floor=2)
+    rig.plans.approve(rig.sync().plan)
+    lose(rig, 101)
+    del rig.source.floors[1]
+
+    plan = rig.sync().plan
+
+    assert held(plan) == {"wp:room:100": DESTRUCTIVE, "wp:floor:1": WAITS}
+    assert [key_of(step) for step in plan.beyond] == ["wp:floor:1"]
+    assert {"wp:room:100", "wp:floor:1"} <= set(rig.target.state())
+
+
+def test_what_only_waited_and_was_approved_runs_with_the_rest() -> None:
+    rig = synced().guarded(Guards())
+    edit(rig.source.spaces, 100, type=DESK, floor=2)
+    lose(rig, 101)
+    del rig.source.floors[1]
+    rig.plans.approve(rig.sync().plan)
+
+    assert rig.sync().writes == 2
+    assert rig.plan().steps == ()
