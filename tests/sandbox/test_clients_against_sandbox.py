@@ -204,13 +204,13 @@ async def test_every_attempt_of_a_write_asks_whether_it_may_still_start(method: 
 
     async with here.engage() as session:
         writer = EngageWriter(session, gate)
+        attempt = {
+            "POST": lambda: writer.create(Kind.COUNTRY, Key("wp:country:DE"), {"ResourceName": "Germany"}),
+            "PUT": lambda: writer.update(Kind.WORKSPACE_TYPE, 1, {"ExternalId": "wp:type:7"}),
+            "DELETE": lambda: writer.delete(Kind.WORKSPACE_TYPE, 1),
+        }[method]
         with pytest.raises(Halted):
-            if method == "POST":
-                await writer.create(Kind.COUNTRY, Key("wp:country:DE"), {"ResourceName": "Germany"})
-            elif method == "PUT":
-                await writer.update(Kind.WORKSPACE_TYPE, 1, {"ExternalId": "wp:type:7"})
-            else:
-                await writer.delete(Kind.WORKSPACE_TYPE, 1)
+            await attempt()
     sent = here.sandbox.journal.count(system="engage", method=method, path=path)
     assert (asked, sent) == (2, 1)
 

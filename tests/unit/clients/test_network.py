@@ -184,10 +184,12 @@ async def test_a_write_on_a_connection_that_went_away_is_not_sent_again_behind_o
         heads.append(await reader.read(65536))
 
     late = OK + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
-    async with serving(answers_once_and_goes, late, heads=heads) as url:
-        async with httpx.AsyncClient(transport=network_transport(A_PERSON)) as client:
-            await client.get(url)
-            with pytest.raises(httpx.TransportError):
-                await client.request(method, url)
+    async with (
+        serving(answers_once_and_goes, late, heads=heads) as url,
+        httpx.AsyncClient(transport=network_transport(A_PERSON)) as client,
+    ):
+        await client.get(url)
+        with pytest.raises(httpx.TransportError):
+            await client.request(method, url)
 
     assert [head.split(b" ")[0].decode() for head in heads] == ["GET", method]
