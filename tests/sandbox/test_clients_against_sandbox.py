@@ -1,5 +1,6 @@
 """The clients against the sandbox as a black box: two readings of one contract must agree."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,13 +205,13 @@ async def test_every_attempt_of_a_write_asks_whether_it_may_still_start(method: 
 
     async with here.engage() as session:
         writer = EngageWriter(session, gate)
-        attempt = {
+        attempts: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "POST": lambda: writer.create(Kind.COUNTRY, Key("wp:country:DE"), {"ResourceName": "Germany"}),
             "PUT": lambda: writer.update(Kind.WORKSPACE_TYPE, 1, {"ExternalId": "wp:type:7"}),
             "DELETE": lambda: writer.delete(Kind.WORKSPACE_TYPE, 1),
-        }[method]
+        }
         with pytest.raises(Halted):
-            await attempt()
+            await attempts[method]()
     sent = here.sandbox.journal.count(system="engage", method=method, path=path)
     assert (asked, sent) == (2, 1)
 
