@@ -50,8 +50,11 @@ def _planned(old: Status, new: Status) -> Announcement | None:
     plan, last = new.get("plan", {}), new.get("lastRun", {})
     if last.get("result") != "Planned" or not _had_steps(new):
         return None
-    if plan.get("digest") == old.get("plan", {}).get("digest"):
+    before = old.get("plan", {})
+    if plan.get("digest") == before.get("digest"):
         return None
+    if plan.get("name") and plan["name"] == before.get("name"):
+        return None  # what waits of a plan that was told
     return _computed(plan["summary"], plan["digest"])
 
 

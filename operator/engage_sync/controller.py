@@ -95,7 +95,7 @@ class Controller:
             return IN_USE_AGAIN
         await self._warn_of_token(watched, target)
         token = schedule.requested(target.annotations)
-        approved = spec.mode is Mode.APPLY and await self.targets.newly_approved(target, watched)
+        approved = spec.mode is Mode.APPLY and await self.targets.approved(target, watched)
         due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
         if not isinstance(due, Run):
             return due.until - self.now()
