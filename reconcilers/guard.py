@@ -257,7 +257,7 @@ def _reasons(
             why = _reason(step, impacts[key_of(step)], crowded, guards)
             if why:
                 reasons[id(step)] = why
-    return {**_below_held(steps, reasons), **reasons}
+    return reasons
 
 
 def _reason(step: Destructive, impact: Impact, crowded: set[int], guards: Guards) -> str:

@@ -29,6 +29,7 @@ from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, Rig
 from tests.engine.samples import DESK, ROOM, building, edit, put, space, synced, two_buildings
 from tests.property.laws import difference
+from tests.property.test_guards import space_in
 
 NEVER = Guards(required=Required.NEVER)
 
@@ -657,3 +658,22 @@ def test_what_only_waited_and_was_approved_runs_with_the_rest() -> None:
 
     assert rig.sync().writes == 2
     assert rig.plan().steps == ()
+
+
+def test_what_is_not_ours_makes_no_population_larger() -> None:
+    rig = synced(tower(10, 10)).guarded(Guards())
+    house = rig.target.find("wp:building:10")["id"]
+    for number in range(20):
+        rig.target.insert("rooms", space_in(house, 1, 1, "1", f"Theirs {number}"))
+    lose(rig, *range(1000, 1006))
+
+    assert set(held(rig.plan()).values()) == {SUBTREE}
+
+
+def test_a_quarantine_remembers_nothing_either() -> None:
+    rig = synced(tower(20)).guarded(Guards())
+    rig.store.entries = None
+    rig.source.garbled = {("spaces", id) for id in range(1000, 1010)}
+
+    assert rig.sync().plan.quarantine
+    assert rig.store.entries is None

@@ -320,3 +320,65 @@ def test_two_floors_that_change_their_numbers_across_buildings() -> None:
         edit(source.spaces, id, floor=3)
     rig.sync()
     assert rig.plan().steps == ()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_not_understood_stays_in_a_building_made_again(killed: bool) -> None:
+    rig = synced()
+    rig.source.garbled = {("spaces", 200)}
+    source = rig.source
+    source.buildings[30] = replace(source.buildings.pop(20), id=30)
+    for id in (3, 4):
+        edit(source.floors, id, building=30)
+    edit(source.centers, 95, buildings=frozenset({10, 30}))
+    if killed:
+        rig.killed_at(1, "after")
+
+    for _ in range(3):
+        rig.sync()
+        assert rig.target.find("wp:room:200")["ResourceName"] == "Apollo"
+    commits = rig.store.commits
+    assert rig.sync().plan.steps == ()
+    assert rig.store.commits == commits
+
+    del source.buildings[30]
+    rig.sync()
+    assert "wp:room:200" not in rig.target.state()
+
+
+def test_a_new_name_is_not_the_place_of_something_gone() -> None:
+    rig = synced()
+    apollo = rig.target.find("wp:room:100")["id"]
+    del rig.source.spaces[101]
+    edit(rig.source.spaces, 100, name="Gemini")
+
+    plan = rig.plan()
+    rig.sync()
+
+    assert actions(plan) == {"wp:room:100": Action.UPDATE, "wp:room:101": Action.DELETE}
+    assert rig.target.find("wp:room:100")["id"] == apollo
+
+
+def test_an_incomplete_source_forgets_nothing_that_both_sides_miss() -> None:
+    rig = synced()
+    del rig.target.tables["rooms"][rig.target.find("wp:room:101")["id"]]
+    rig.source.hidden = {("spaces", 101)}
+
+    rig.sync()
+
+    assert "wp:room:101" in (rig.store.entries or {})
+
+
+def test_a_rebind_that_waits_leaves_what_was_intended_under_the_new_key_alone() -> None:
+    """A create of the new record was intended and never sent; then its twin turns out to be gone."""
+    rig = synced()
+    put(rig.source, space(300, "Gemini 2", 1))
+    rig.killed_at(1, "before")
+    del rig.source.spaces[300]
+    again(rig.source, 101, 300)
+    rig.guarded(Guards(required=Required.ALWAYS))
+
+    plans = [rig.sync().plan for _ in range(3)]
+
+    assert len({plan.digest for plan in plans}) == 1
+    assert set(actions(plans[-1]).values()) == {Action.REBIND}
