@@ -419,16 +419,16 @@ async def needs_a_run(kube: SyncPlans, namespace: str, name: str) -> bool:
 
     Raises KubeError.
     """
-    synctarget = name.rpartition("-")[0]
-    found = await kube.list_sync_plans(namespace, Owner(namespace, synctarget, "").labels)
-    this = next((body for body in found if body["metadata"]["name"] == name), None)
-    if this is None:
+    try:
+        this = await kube.get_sync_plan(namespace, name)
+    except NotFound:
         return False
     if life.is_newly_approved(this) or life.is_over(this):
         return True
+    labels = Owner(namespace, this["spec"]["synctarget"], "").labels
     return any(
         life.is_unfinished(body)
-        for body in found
+        for body in await kube.list_sync_plans(namespace, labels)
         if body["spec"]["synctargetUID"] == this["spec"]["synctargetUID"]
     )
 

@@ -70,6 +70,11 @@ class FakeKube:
         self.objects[body["metadata"]["name"]] = self._versioned({**current, "status": body["status"]})
         return copy.deepcopy(self.objects[body["metadata"]["name"]])
 
+    async def get_sync_plan(self, namespace: str, name: str) -> Json:
+        if name not in self.plans:
+            raise NotFound(name)
+        return self.plans[name]
+
     async def list_sync_plans(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         return list(self.plans.values())
 

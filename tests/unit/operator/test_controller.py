@@ -336,7 +336,7 @@ def waiting(plan: Plan) -> Cluster:
     cluster = Cluster(runner=FakeRunner([shown, RunResult(report=in_sync())]))
     cluster.kube.plans["acme-1"] = {
         "metadata": {"namespace": "tenants", "name": "acme-1", "uid": "u"},
-        "spec": {"synctargetUID": "uid-of-acme", "heldDigest": plan.held_digest},
+        "spec": {"synctarget": "acme", "synctargetUID": "uid-of-acme", "heldDigest": plan.held_digest},
         "status": {"state": "ApprovalRequired"},
     }
     return cluster
