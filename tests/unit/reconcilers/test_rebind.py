@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from reconcilers.guard import Guards, Required
+from reconcilers.model import Entry, State
 from reconcilers.plan import Plan
 from reconcilers.policy import TIED, Policies
 from reconcilers.source import Floor, SpaceType
@@ -39,6 +40,10 @@ def building_again(source: MemorySource, old: int, new: int) -> None:
 
 def actions(plan: Plan) -> dict[str, Action]:
     return {str(key_of(step)): step.action for step in plan.steps}
+
+
+def entry_of(rig: Rig, key: str) -> Entry:
+    return {str(known): entry for known, entry in (rig.store.entries or {}).items()}[key]
 
 
 def ids_of(rig: Rig) -> list[tuple[str, int]]:
@@ -77,12 +82,11 @@ def test_a_building_made_again_with_all_below_keeps_every_internal_id() -> None:
 
 def test_the_old_key_stays_known_until_the_new_one_is_written() -> None:
     rig = synced()
-    first = (rig.store.entries or {})["wp:room:101"].first_synced  # type: ignore[index]
+    first = entry_of(rig, "wp:room:101").first_synced
     again(rig.source, 101, 300)
     rig.sync()
 
-    entry = (rig.store.entries or {})["wp:room:300"]  # type: ignore[index]
-    assert entry.first_synced == first
+    assert entry_of(rig, "wp:room:300").first_synced == first
 
 
 def test_a_type_made_again_and_a_builtin_that_was_adopted() -> None:
@@ -337,6 +341,7 @@ def test_what_is_not_understood_stays_in_a_building_made_again(killed: bool) -> 
     for _ in range(3):
         rig.sync()
         assert rig.target.find("wp:room:200")["ResourceName"] == "Apollo"
+        assert entry_of(rig, "wp:room:200").parent == "wp:building:30"
     commits = rig.store.commits
     assert rig.sync().plan.steps == ()
     assert rig.store.commits == commits
@@ -382,3 +387,4 @@ def test_a_rebind_that_waits_leaves_what_was_intended_under_the_new_key_alone() 
 
     assert len({plan.digest for plan in plans}) == 1
     assert set(actions(plans[-1]).values()) == {Action.REBIND}
+    assert entry_of(rig, "wp:room:300").state is State.CREATING
