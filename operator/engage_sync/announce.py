@@ -40,9 +40,9 @@ def explanation(key: str, sentence: str) -> Announcement:
     return Announcement("Explained", _cut(f"{key}: {sentence}"))
 
 
-def starting(summary: str, digest: str) -> list[Announcement]:
-    """What a run says that is about to carry out a plan."""
-    return [_computed(summary, digest), Announcement("SyncStarted", f"carrying out {summary}")]
+def starting(summary: str, digest: str, ready: str) -> list[Announcement]:
+    """What a run says that is about to carry out a plan, or the part of it that is ready."""
+    return [_computed(summary, digest), Announcement("SyncStarted", f"carrying out {ready}")]
 
 
 def _planned(old: Status, new: Status) -> Announcement | None:

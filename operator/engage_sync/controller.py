@@ -168,8 +168,9 @@ class Controller:
 
     def _announce_start(self, target: Target, spec: Spec) -> Callable[[Plan], Awaitable[None]]:
         async def announce(plan: Plan) -> None:
-            if spec.mode is Mode.APPLY:
-                for announcement in starting(plan.summary, plan.digest):
+            if spec.mode is Mode.APPLY and plan.ready:
+                carried_out = Plan(plan.ready).summary
+                for announcement in starting(plan.summary, plan.digest, carried_out):
                     await self.targets.announce(target, announcement)
 
         return announce

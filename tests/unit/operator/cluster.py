@@ -104,7 +104,7 @@ class FakeRunner:
         if self.during is not None:
             await self.during(gate)
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
-        if result.report is not None and result.report.plan.ready:
+        if result.report is not None and result.report.plan.steps:
             await on_plan(result.report.plan)
         return result
 

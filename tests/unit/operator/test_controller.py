@@ -376,6 +376,14 @@ async def test_an_approval_runs_at_once_and_only_once() -> None:
     assert "heldDigest" not in cluster.status()["plan"]
 
 
+async def test_a_run_says_that_it_starts_what_does_not_wait() -> None:
+    region = Create(Entity(Kind.COUNTRY, Key(country.LEVEL.key("FR")), ("France", None, "FR")))
+    cluster = waiting(replace(HELD, steps=(*HELD.steps, region)))
+    await cluster.look(cluster.apply(APPLY))
+
+    assert ("SyncStarted", "carrying out +1") in cluster.kube.events
+
+
 @pytest.mark.parametrize("state", ["Applying", "Applied", "Superseded"])
 async def test_what_a_killed_operator_had_taken_up_goes_on_at_once_and_only_once(state: str) -> None:
     cluster = waiting(HELD)
