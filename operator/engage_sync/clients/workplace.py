@@ -76,6 +76,35 @@ SPACES = _List[Space](
     "spaces", "/rooms", SpaceWire, filters={"includeReservable": "true", "includeNonReservable": "true"}
 )
 TYPES = _List[SpaceType]("space types", "/rooms/types", SpaceTypeWire)
+COUNTRIES: _List[Any] = _List("countries", "/countries", CountryWire)
+MANY = 10 * PAGE
+"""Countries that nobody believes in; there are some 250."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the pages of one listing brought so far."""
+
+    items: list[Any] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    number: int = 0
+    steady: bool = True
+    """Each page began with the last record of the one before."""
+    last: str = ""
+
+    def take(self, page: list[object], wire: type[RecordWire[Any]]) -> None:
+        """One page more; what it shows once more is left out, where it is what it must be."""
+        ids = [_id_of(record) for record in page]
+        met = ids[:1] == [self.last]
+        self.steady = self.steady and (met or not self.number)
+        start = int(met and self.number > 0)
+        items, unreadable = read_records(wire, page[start:])
+        self.items += items
+        self.unreadable += unreadable
+        self.ids.update(ids)
+        self.number += len(page) - start
+        self.last = ids[-1] if ids else self.last
 
 
 class WorkplaceSource:
@@ -161,28 +190,39 @@ class WorkplaceSource:
 
     async def _listing(self, what: _List[R]) -> Listing[R]:
         """A listing, read once more when it does not add up: an item moving between pages is soon over."""
-        listing = await self._pass(what)
-        return listing if _adds_up(listing) else await self._pass(what)
+        listing, steady = await self._pass(what)
+        if not (steady and _adds_up(listing)):
+            listing, steady = await self._pass(what)
+        if not steady and _adds_up(listing):
+            # The numbers say that nothing is missing; that would be a proof, so it must not come so far.
+            raise _incomplete(f"moved {what.name} between the pages of {what.path} while they were read")
+        return listing
 
-    async def _pass(self, what: _List[R]) -> Listing[R]:
+    async def _pass(self, what: _List[R]) -> tuple[Listing[R], bool]:
+        """One reading with its counts, and whether its pages met."""
         before = await self._count(what)
-        items: list[R] = []
-        unreadable: list[Unreadable] = []
-        while True:
-            done = len(items) + len(unreadable)
-            page = await self._page(what.path, done, {**what.filters, **what.shape})
-            read, failed = read_records(what.wire, page)
-            items += read
-            unreadable += failed
-            done += len(page)
-            self._tell(Reading("source", what.name, done))
-            # A full page that brings exactly what was counted is the last: one more would be empty.
-            if len(page) < PAGE or done == before:
-                break
-            if done > 2 * before + PAGE:
-                raise _incomplete(f"listed {done} {what.name} and more, but counts {before}")
+        read = await self._pages(what, before)
         counted = (before, await self._count(what))
-        return Listing(what.name, tuple(items), tuple(unreadable), counted)
+        return Listing(what.name, tuple(read.items), tuple(read.unreadable), counted), read.steady
+
+    async def _pages(self, what: _List[Any], counted: int | None) -> "_Read":
+        """All pages of a listing; each asks for the last record of the one before once more.
+
+        Were it another one, something had come or gone in between: no count tells of a record that slipped
+        over the border while another one came.
+        """
+        read = _Read()
+        most = MANY if counted is None else 2 * counted + PAGE
+        while True:
+            page = await self._page(what.path, max(0, read.number - 1), {**what.filters, **what.shape})
+            read.take(page, what.wire)
+            self._tell(Reading("source", what.name, read.number))
+            # A full page that brings exactly what was counted is the last: one more would be empty.
+            if len(page) < PAGE or read.number == counted:
+                return read
+            if read.number > most:
+                known = "there are not so many" if counted is None else f"counts {counted}"
+                raise _incomplete(f"listed {read.number} {what.name} and more, but {known}")
 
     async def _page(self, path: str, start: int, params: Mapping[str, str]) -> list[object]:
         # The order is the documented default; said, so that pages are cut from one order.
@@ -245,14 +285,17 @@ class WorkplaceSource:
         """Names of all countries, asked for only where the default country's name may be needed."""
         if not self._default_country or all(code_of(building.country_code) for building in buildings.items):
             return ()
-        names: list[tuple[str, str]] = []
-        done = 0
-        while True:
-            page = await self._page("/countries", done, {})
-            names += read_records(CountryWire, page)[0]
-            done += len(page)
-            if len(page) < PAGE or done > 10 * PAGE:  # there are some 250 countries
-                return tuple(names)
+        names, whole = await self._countries()
+        if not whole or all(code_of(code) != self._default_country for code, _ in names):
+            # No document says that countries can be counted, so a second look is all there is.
+            names, whole = await self._countries()
+        if not whole:
+            raise _incomplete("listed no countries at /countries, or one twice, or moved them between pages")
+        return names
+
+    async def _countries(self) -> tuple[tuple[tuple[str, str], ...], bool]:
+        read = await self._pages(COUNTRIES, None)
+        return tuple(read.items), read.steady and 0 < len(read.ids) == read.number
 
     def _get(self, path: str, params: Mapping[str, str]) -> Call:
         return Call("GET", self._base + path, what=path, params=params, setting="spec.source.baseURL")
@@ -277,6 +320,10 @@ def _adds_up(listing: Listing[Any]) -> bool:
     ids = {item.id for item in listing.items} | {record.id for record in listing.unreadable}
     read = len(listing.items) + len(listing.unreadable)
     return len(ids) == read and set(listing.counted or ()) == {read}
+
+
+def _id_of(record: object) -> str:
+    return str(record.get("id") if isinstance(record, dict) else record)
 
 
 def _incomplete(problem: str) -> IncompleteAnswer:

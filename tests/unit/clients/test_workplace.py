@@ -105,7 +105,7 @@ async def test_requests_carry_the_documented_headers_and_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "calls"), [(0, 1), (1, 1), (99, 1), (100, 1), (101, 2), (200, 2), (250, 3)]
+    ("count", "calls"), [(0, 1), (1, 1), (99, 1), (100, 1), (101, 2), (199, 2), (200, 3), (250, 3)]
 )
 async def test_a_listing_takes_as_many_pages_as_it_fills(count: int, calls: int) -> None:
     tenant = Tenant(rooms=rooms(count))
@@ -113,7 +113,8 @@ async def test_a_listing_takes_as_many_pages_as_it_fills(count: int, calls: int)
     assert len(observed.spaces.items) == count
     assert len(tenant.script.sent("GET", f"{V2}/rooms")) == calls
     starts = [request.url.params["startAt"] for request in tenant.script.sent("GET", f"{V2}/rooms")]
-    assert starts == [str(100 * page) for page in range(calls)]
+    # Each page shows the last record of the one before once more.
+    assert starts == [str(99 * page) for page in range(calls)]
 
 
 async def test_progress_is_told_page_by_page() -> None:
@@ -138,6 +139,36 @@ async def test_a_room_that_came_twice_makes_it_read_once_more() -> None:
     tenant.script.on("GET", f"{V2}/rooms", [*rooms(2), rooms(1)[0]], pages(rooms(3)))
     observed = await read(tenant)
     assert [space.id for space in observed.spaces.items] == [1, 2, 3]
+
+
+async def test_an_exchange_that_no_count_tells_of_is_seen_where_pages_meet() -> None:
+    """One room goes and one comes while the pages are read: room 101 slips over the border."""
+    tenant = Tenant(rooms=rooms(150))
+    later = [*rooms(150)[1:], {**ROOM, "id": 151}]
+    first, rest = pages(rooms(150)), pages(later)
+    tenant.script.on("GET", f"{V2}/rooms", first, rest)
+    observed = await read(tenant)
+    assert [space.id for space in observed.spaces.items] == [room["id"] for room in later]
+    assert len(tenant.script.sent("GET", f"{V2}/rooms")) == 4
+
+
+async def test_rooms_that_never_stand_still_prove_nothing() -> None:
+    tenant = Tenant(rooms=rooms(150))
+    turns = [pages(rooms(150)), pages(rooms(151)[1:]), pages(rooms(151)[1:]), pages(rooms(152)[2:])]
+    tenant.script.on("GET", f"{V2}/rooms", *turns)
+    observed = await read(tenant)
+    assert {room["id"] for room in rooms(151)[1:]} <= {space.id for space in observed.spaces.items}
+    assert prove(observed)[0] is None
+
+
+async def test_rooms_that_moved_and_still_add_up_are_not_believed() -> None:
+    tenant = Tenant(rooms=rooms(150))
+    # Two went and one came before the second page, so 102 is the first on it and 101 was missed.
+    shifted = pages(rooms(151)[2:])
+    tenant.script.on("GET", f"{V2}/rooms", pages(rooms(150)), shifted, pages(rooms(150)), shifted)
+    error = await failure(tenant.script)
+    assert type(error) is IncompleteAnswer
+    assert "/rooms" in error.message
 
 
 async def test_what_still_does_not_add_up_is_left_to_the_engine_to_judge() -> None:
@@ -304,12 +335,32 @@ async def test_countries_are_asked_for_only_where_a_default_is_needed() -> None:
     assert (await read(tenant, default_country="DE")).country_names == ()
     tenant = Tenant([{"id": 1}])
     assert (await read(tenant)).country_names == ()
-    named = [{"id": n, "name": f"C{n}", "alpha2Code": "XX"} for n in range(150)]
-    tenant.script.on("GET", f"{V2}/countries", pages(named))
+    tenant.script.on("GET", f"{V2}/countries", pages(countries(150)))
     observed = await read(tenant, default_country="DE")
     assert len(observed.country_names) == 150
-    assert observed.country_names[0] == ("XX", "C0")
+    assert observed.country_names[0] == ("DE", "C0")
     assert len(tenant.script.sent("GET", f"{V2}/countries")) == 2
+
+
+def countries(number: int) -> list[Any]:
+    return [{"id": n, "name": f"C{n}", "alpha2Code": "XX" if n else "DE"} for n in range(number)]
+
+
+@pytest.mark.parametrize("wrong", [[], countries(3)[1:], [*countries(3), *countries(1)]])
+async def test_countries_that_look_wrong_are_listed_once_more(wrong: list[Any]) -> None:
+    tenant = Tenant([{"id": 1}])
+    tenant.script.on("GET", f"{V2}/countries", wrong, countries(3))
+    observed = await read(tenant, default_country="DE")
+    assert observed.country_names[0] == ("DE", "C0")
+    assert len(tenant.script.sent("GET", f"{V2}/countries")) == 2
+
+
+@pytest.mark.parametrize("wrong", [[], [*countries(3), *countries(1)]])
+async def test_countries_that_stay_wrong_name_nothing(wrong: list[Any]) -> None:
+    tenant = Tenant([{"id": 1}])
+    tenant.script.on("GET", f"{V2}/countries", wrong)
+    with pytest.raises(IncompleteAnswer, match="/countries"):
+        await read(tenant, default_country="DE")
 
 
 async def test_pages_of_one_listing_are_never_asked_for_at_once() -> None:
