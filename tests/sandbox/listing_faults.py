@@ -575,10 +575,10 @@ def _check_harm(verdict: Verdict, world: World, whose: str) -> None:
 
 
 def _check_recovery(verdict: Verdict, world: World) -> None:
-    """The next run recovers. One more is needed where what is to be deleted was taken for gone."""
+    """The next run recovers; what was taken for gone is found again level by level."""
     reference, case, wrong = verdict.reference, verdict.case, verdict.wrong
     late = case.listing[0] == "engage" and case.what in LESS
-    for _ in range(1 + late):
+    for _ in range(3 if late else 1):
         clean = world.run(reference.guards)
         if clean.error is not None:
             wrong.append(f"the clean run failed: {clean.error}")

@@ -215,14 +215,19 @@ class WorkplaceSource:
         most = MANY if counted is None else 2 * counted + PAGE
         while True:
             page = await self._page(what.path, max(0, read.number - 1), {**what.filters, **what.shape})
+            known = read.number
             read.take(page, what.wire)
             self._tell(Reading("source", what.name, read.number))
+            if counted is None:
+                # Without a count a short page is no end: only one that brings nothing more is.
+                if read.number == known or not read.steady:
+                    return read
             # A full page that brings exactly what was counted is the last: one more would be empty.
-            if len(page) < PAGE or read.number == counted:
+            elif len(page) < PAGE or read.number == counted:
                 return read
             if read.number > most:
-                known = "there are not so many" if counted is None else f"counts {counted}"
-                raise _incomplete(f"listed {read.number} {what.name} and more, but {known}")
+                told = "there are not so many" if counted is None else f"counts {counted}"
+                raise _incomplete(f"listed {read.number} {what.name} and more, but {told}")
 
     async def _page(self, path: str, start: int, params: Mapping[str, str]) -> list[object]:
         # The order is the documented default; said, so that pages are cut from one order.

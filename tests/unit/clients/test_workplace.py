@@ -339,7 +339,8 @@ async def test_countries_are_asked_for_only_where_a_default_is_needed() -> None:
     observed = await read(tenant, default_country="DE")
     assert len(observed.country_names) == 150
     assert observed.country_names[0] == ("DE", "C0")
-    assert len(tenant.script.sent("GET", f"{V2}/countries")) == 2
+    starts = [request.url.params["startAt"] for request in tenant.script.sent("GET", f"{V2}/countries")]
+    assert starts == ["0", "99", "149"]  # the last shows that nothing comes after
 
 
 def countries(number: int) -> list[Any]:
@@ -349,16 +350,24 @@ def countries(number: int) -> list[Any]:
 @pytest.mark.parametrize("wrong", [[], countries(3)[1:], [*countries(3), *countries(1)]])
 async def test_countries_that_look_wrong_are_listed_once_more(wrong: list[Any]) -> None:
     tenant = Tenant([{"id": 1}])
-    tenant.script.on("GET", f"{V2}/countries", wrong, countries(3))
+    once = [] if not wrong else [wrong[-1:]]
+    tenant.script.on("GET", f"{V2}/countries", wrong, *once, pages(countries(3)))
     observed = await read(tenant, default_country="DE")
-    assert observed.country_names[0] == ("DE", "C0")
-    assert len(tenant.script.sent("GET", f"{V2}/countries")) == 2
+    assert observed.country_names == (("DE", "C0"), ("XX", "C1"), ("XX", "C2"))
+
+
+async def test_a_short_page_of_countries_is_not_their_end() -> None:
+    tenant = Tenant([{"id": 1}])
+    short = [*countries(50), *countries(100)[51:]]
+    tenant.script.on("GET", f"{V2}/countries", short, pages(countries(150)))
+    observed = await read(tenant, default_country="DE")
+    assert len(observed.country_names) == 150
 
 
 @pytest.mark.parametrize("wrong", [[], [*countries(3), *countries(1)]])
 async def test_countries_that_stay_wrong_name_nothing(wrong: list[Any]) -> None:
     tenant = Tenant([{"id": 1}])
-    tenant.script.on("GET", f"{V2}/countries", wrong)
+    tenant.script.on("GET", f"{V2}/countries", pages(wrong))
     with pytest.raises(IncompleteAnswer, match="/countries"):
         await read(tenant, default_country="DE")
 
