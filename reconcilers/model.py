@@ -92,6 +92,8 @@ class Origin(StrEnum):
     CREATED = "Created"
     ADOPTED = "Adopted"
     RECOVERED = "Recovered"
+    MATCHED = "Matched"
+    """Adopted, but the target will not take its external id: the mapping alone knows whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
