@@ -21,7 +21,7 @@ from engage_sync.plans.cluster import (
     KEEP_FINISHED,
     ClusterPlans,
     PlanUnreadable,
-    newly_approved,
+    needs_a_run,
     read_plan,
 )
 from engage_sync.plans.messages import approve_command
@@ -140,7 +140,7 @@ async def test_a_life_with_the_rights_of_the_chart_and_no_more(
         first = runs.name
         assert await runs.states() == ["ApprovalRequired"]
         assert (await runs.plan())["spec"]["counts"][0] == {"kind": "Location", "delete": 1, "held": 1}
-        assert not await newly_approved(kube, owner.namespace, runs.name)
+        assert not await needs_a_run(kube, owner.namespace, runs.name)
 
         remove_building(rig.source, 30)
         await runs.run()
@@ -149,10 +149,9 @@ async def test_a_life_with_the_rights_of_the_chart_and_no_more(
         assert superseded["status"]["supersededBy"] == runs.name
 
         approve(plane, control_plane_assets, runs)
-        assert await newly_approved(kube, owner.namespace, runs.name)
+        assert await needs_a_run(kube, owner.namespace, runs.name)
         await runs.run()
         assert await runs.states() == ["Superseded", "Applied"]
-        assert not await newly_approved(kube, owner.namespace, f"{owner.name}-{2:010x}")
         assert len(rig.target.tables["locations"]) == 1
 
         for number in range(KEEP_FINISHED + 1):
@@ -201,7 +200,7 @@ async def test_an_approval_between_reading_and_superseding_is_not_lost(
     runs.name, runs.held = plans.published, report.plan.held_digest
 
     assert plans.approved_meanwhile == first.name
-    assert await newly_approved(kube, owner.namespace, runs.name)
+    assert await needs_a_run(kube, owner.namespace, runs.name)
     assert len(rig.target.tables["locations"]) == 3
     await runs.run()
     assert len(rig.target.tables["locations"]) == 2

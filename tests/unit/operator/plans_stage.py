@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from engage_sync.kube import Conflict, Invalid, NotFound
 from engage_sync.kube_http import Json
-from engage_sync.plans.cluster import ClusterPlans, newly_approved, read_plan
+from engage_sync.plans.cluster import ClusterPlans, needs_a_run, read_plan
 from engage_sync.plans.owner import Owner
 from engage_sync.syncplan import SyncPlanSpec, SyncPlanStatus
 from reconcilers.errors import SyncError
@@ -223,8 +223,10 @@ class Stage:
         return "", "", ""
 
     def waits(self, name: str = "") -> bool:
-        """Is there an approval that no run has taken up?"""
-        return asyncio.run(newly_approved(self.api, OWNER.namespace, name or self.name))
+        """Is there an approval that no run has carried out? Asked of the plan that the status names."""
+        if not (name or self.held):
+            return False
+        return asyncio.run(needs_a_run(self.api, OWNER.namespace, name or self.name))
 
     def lines(self, name: str = "") -> tuple[str, ...]:
         """The stored steps."""

@@ -20,7 +20,7 @@ from reconcilers.errors import (
 )
 from reconcilers.levels import country
 from reconcilers.model import Entity, Key, Kind
-from reconcilers.plan import Plan
+from reconcilers.plan import Held, Plan
 from reconcilers.report import Report
 from reconcilers.steps import Create
 from tests.condition_rules import assert_sound
@@ -40,7 +40,9 @@ class History:
         self.told: list[str] = []
         self.now = NOW
 
-    def run(self, plan: Plan | None = NOTHING, error: SyncError | None = None) -> list[str]:
+    def run(
+        self, plan: Plan | None = NOTHING, error: SyncError | None = None, plan_name: str = ""
+    ) -> list[str]:
         """One whole run; the reasons of what was announced at its end."""
         self.now += timedelta(hours=1)
         self._become(status.started(self.status, Trigger.SCHEDULE, self.now, 1), announce=False)
@@ -54,6 +56,7 @@ class History:
             report=None if plan is None or error else Report(plan=plan, applied=None, kinds=()),
             error=error,
             requests=Requests(source=1, target=1),
+            plan_name=plan_name,
         )
         return self._become(
             status.finished(self.status, facts, lambda _: self.now, lambda due: f"The next try is at {due}")
@@ -130,6 +133,18 @@ def test_a_plan_that_is_only_looked_at_is_told_when_it_changes() -> None:
     assert history.run(SOMETHING) == []
     assert history.run(OTHER) == ["PlanComputed"]
     assert history.run() == []
+
+
+def test_a_plan_that_waits_is_told_once_though_its_safe_steps_are_done() -> None:
+    history = History()
+    history.run()
+    waits = tuple(Held(step, "EveryStep") for step in OTHER.steps)
+
+    before = Plan((*SOMETHING.steps, *OTHER.steps), held=waits)
+    assert history.run(before, plan_name="acme-1") == ["ApprovalRequired"]
+    after = Plan(OTHER.steps, held=waits)
+    assert history.run(after, plan_name="acme-1") == []
+    assert history.run(after, plan_name="acme-2") == ["ApprovalRequired"]
 
 
 def test_the_switch_to_apply_is_told_when_it_has_done_something() -> None:

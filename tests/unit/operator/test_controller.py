@@ -375,17 +375,19 @@ async def test_an_approval_runs_at_once_and_only_once() -> None:
     assert "heldDigest" not in cluster.status()["plan"]
 
 
-async def test_an_approval_that_a_run_has_taken_up_starts_no_other() -> None:
+@pytest.mark.parametrize("state", ["Applying", "Applied", "Superseded"])
+async def test_what_a_killed_operator_had_taken_up_goes_on_at_once_and_only_once(state: str) -> None:
     cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
     acme = cluster.apply(APPLY)
     await cluster.look(acme)
     cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
     taken_up = {"type": "Approved", "status": "True", "reason": "Approved", "message": "by ann"}
-    cluster.kube.plans["acme-1"]["status"] = {"state": "Applying", "conditions": [taken_up]}
+    cluster.kube.plans["acme-1"]["status"] = {"state": state, "conditions": [taken_up]}
 
     await cluster.look(acme, times=3)
 
-    assert len(cluster.runner.runs) == 1
+    assert len(cluster.runner.runs) == 2
 
 
 async def test_a_run_that_fails_before_it_takes_the_approval_up_is_not_tried_again_at_once() -> None:

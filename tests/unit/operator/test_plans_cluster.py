@@ -144,6 +144,36 @@ def test_a_daily_run_that_finds_the_same_writes_nothing(stage: Stage) -> None:
     assert stage.name == FIRST
 
 
+def test_what_waits_keeps_its_plan_once_the_safe_steps_are_done(stage: Stage) -> None:
+    stage.remove(20)
+    rename(stage)
+    stage.run()
+    writes = list(stage.api.writes)
+    stage.run()
+    stage.run()
+
+    assert (stage.name, stage.api.writes) == (FIRST, writes)
+    stage.api.approve(FIRST)
+    stage.run()
+    assert stage.api.states() == {FIRST: "Applied", SECOND: "Applied"}
+    assert stage.here("Annex") == [False]
+
+
+def test_what_waits_keeps_its_plan_once_the_safe_steps_are_done(stage: Stage) -> None:
+    stage.remove(20)
+    rename(stage)
+    stage.run()
+    writes = list(stage.api.writes)
+    stage.run()
+    stage.run()
+
+    assert (stage.name, stage.api.writes) == (FIRST, writes)
+    stage.api.approve(FIRST)
+    stage.run()
+    assert stage.api.states() == {FIRST: "Applied", SECOND: "Applied"}
+    assert stage.here("Annex") == [False]
+
+
 def test_another_plan_takes_the_place_of_the_first(stage: Stage) -> None:
     stage.remove(20)
     stage.run()
@@ -197,7 +227,7 @@ def test_what_was_approved_is_done(stage: Stage) -> None:
     assert stage.here("Tower", "Annex") == [True, False]
     assert stage.api.states() == {FIRST: "Applied"}
     assert stage.condition("Approved", FIRST) == ("True", "Approved", "approved by ann")
-    assert not stage.waits(FIRST)
+    assert not stage.waits()
 
 
 def test_the_plan_is_applying_before_the_first_write(stage: Stage) -> None:
@@ -925,6 +955,7 @@ def test_a_process_that_dies_among_the_steps_loses_no_approval() -> None:
         stage.rig.target.fault = dies_at(stage.rig.target.sent + number)
         with contextlib.suppress(Dead):
             stage.run()
+        assert stage.waits(FIRST), "nobody would go on before the next regular time"
         stage.rig.target.fault, stage.rig.target.dead = (lambda number, moment: None), False
         settle(stage)
 

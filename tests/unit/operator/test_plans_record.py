@@ -173,7 +173,7 @@ def test_an_approval_message_says_what_and_how() -> None:
     message = approval_message(plan, "acme-1", "tenants")
 
     assert message == (
-        "3 of 4 steps wait for approval: delete 1 Location, delete 2 Floor; 2 future bookings and bookings "
+        "3 steps wait for approval: delete 1 Location, delete 2 Floor; 2 future bookings and bookings "
         "that nobody can know of go with them. Look at it, then: "
         + approve_command("acme-1", "tenants", plan.held_digest)
     )
