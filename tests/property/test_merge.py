@@ -52,6 +52,10 @@ class Meddling:
         elif self.what == "twin":
             name = SPELLINGS[self.how](row["ResourceName"])
             _try(target, self.table, None, {**deepcopy(row), "ResourceName": name, "builtin": False})
+        elif self.what == "double":
+            name = row["ResourceName"]
+            _try(target, self.table, row, {**row, "ResourceName": SPELLINGS[self.how](f"{name} ")})
+            _try(target, self.table, None, {**deepcopy(row), "ResourceName": f"  {name}", "builtin": False})
         elif self.what == "claim":
             row["ExternalId"] = f"SAP-{self.table}-{row['id']}"
         elif self.what == "remove" and not target._has_children(self.table, row) and not row.get("builtin"):
@@ -79,8 +83,8 @@ def _try(target: MemoryTarget, table: str, row: dict[str, Any] | None, wanted: d
 
 meddlings = st.builds(
     Meddling,
-    st.sampled_from(["rename", "rename", "twin", "twin", "claim", "remove", "fields"]),
-    st.sampled_from([*TABLES, "rooms", "locations", "floors"]),
+    st.sampled_from(["rename", "rename", "twin", "double", "double", "claim", "remove", "fields"]),
+    st.sampled_from([*TABLES, *SPACES, *SPACES, "locations", "floors", "floors"]),
     st.integers(0, 9),
     st.sampled_from(sorted(SPELLINGS)),
 )
