@@ -120,11 +120,12 @@ def guard(
     judged = replace(plan, impacts=impacts, quarantine=quarantine)
     if approval is None or not reasons:
         return _holding(judged, pairing, reasons)
+    waiting = _spread(plan.steps, pairing, reasons)
     # Of a source that is not believed goes what a person has seen, and not one step more.
     uncovered = {
         id(step)
         for step in plan.steps
-        if id(step) in reasons and not approval.covers(step, impacts.get(key_of(step), Impact()))
+        if id(step) in waiting and not approval.covers(step, impacts.get(key_of(step), Impact()))
     }
     beyond = tuple(
         step
@@ -256,7 +257,7 @@ def _reasons(
             why = _reason(step, impacts[key_of(step)], crowded, guards)
             if why:
                 reasons[id(step)] = why
-    return {**_below_held(steps, reasons), **reasons}
+    return reasons
 
 
 def _reason(step: Destructive, impact: Impact, crowded: set[int], guards: Guards) -> str:

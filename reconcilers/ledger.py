@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing, ours
 from reconcilers.model import (
+    Current,
     Desired,
     Entity,
     Entry,
@@ -79,6 +80,9 @@ class Ledger:
         if known is not None:
             self.mapping.forget(old)
             self.mapping.put(replace(known, key=new))
+            for entry in list(self.mapping.entries.values()) if known.kind in _PLACES else ():
+                if entry.parent == old:
+                    self.mapping.put(replace(entry, parent=new))
 
     def miss(self, key: Key, now: int) -> None:
         """Remember since when the source does not ask for an entity any more."""
@@ -99,6 +103,7 @@ class Ledger:
                 if current.external_id != key and (known is None or ours(current)):
                     continue  # to be adopted or rebound, and not done yet: it is not this in the target
                 gone = entity is None and key not in present
+                synced = synced and self._is_where_known(current, known)
                 if not (synced or (gone and known is not None and _is_missing(known, current.id))):
                     self._recover(key, now, keep_missing=gone)
                 continue
@@ -115,6 +120,16 @@ class Ledger:
         for key in list(self.mapping.entries):
             if not (key in self.desired.entities or key in self.pairing.current_of or key in kept):
                 self.mapping.forget(key)
+
+    def _is_where_known(self, current: Current, known: Entry | None) -> bool:
+        """Does it hang where the mapping says, as far as the target tells by keys of ours?"""
+        level = LEVELS[current.kind]
+        if known is None or level.parent is None or current.parent_id is None:
+            return True
+        above = self.pairing.keys[level.parent].get(current.parent_id)
+        if above is None or self.pairing.current_of[above].external_id != above:
+            return True
+        return above == known.parent
 
     def _recover(self, key: Key, now: int, *, keep_missing: bool) -> None:
         """Remember where an entity is that is not as desired."""
@@ -169,6 +184,10 @@ class Ledger:
         """A field of an entity as the target has it by now; what is not ours keeps what it was."""
         entity = self.desired.entities[key]
         return entity.values[LEVELS[entity.kind].index(field_name)]
+
+
+_PLACES = frozenset(level.parent for level in LEVELS.values())
+"""Kinds that something hangs below."""
 
 
 def _is_missing(entry: Entry, internal_id: int) -> bool:

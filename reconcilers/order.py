@@ -134,6 +134,32 @@ def prerequisites(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
     return _graph(steps, pairing).nodes
 
 
+def tied(steps: list[Step], pairing: Pairing) -> set[int]:
+    """Python ids of steps that wait for each other, with nothing in the ring that could be parked.
+
+    Only what is removed and made anew can be part of one: two floors that change places between buildings
+    wait for their spaces, and these for the floors.
+    """
+    if not any(isinstance(step, Replace) for step in steps):
+        return set()
+    graph = _graph(steps, pairing)
+    firm = [
+        {before for before in node.after if (index, before) not in graph.slot_edges}
+        for index, node in enumerate(graph.nodes)
+    ]
+    followers: list[list[int]] = [[] for _ in firm]
+    for index, waits in enumerate(firm):
+        for before in waits:
+            followers[before].append(index)
+    free = [index for index, waits in enumerate(firm) if not waits]
+    for index in free:
+        for follower in followers[index]:
+            firm[follower].discard(index)
+            if not firm[follower]:
+                free.append(follower)
+    return {id(graph.nodes[index].step) for index, waits in enumerate(firm) if waits}
+
+
 def schedule(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
     """The nodes of these steps in an order in which they can run; cycles are broken by parking."""
     graph = _graph(steps, pairing)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconcilers.match import Pairing
 from reconcilers.model import Desired, Key, Kind, MappingState
-from reconcilers.order import needed_by, prerequisites
+from reconcilers.order import needed_by, prerequisites, tied
 from reconcilers.plan import Withheld, withhold_step
 from reconcilers.slots import Slot, claimed_by, taken
 from reconcilers.steps import Action, Delete, Step, Update, key_of, kind_of, parent_of
@@ -17,6 +17,9 @@ TAKEN = "NameTaken"
 """Its name or number is held by something that stays."""
 GRACE = "GracePeriod"
 """It is missing from the source, but not for long enough."""
+
+TIED = "Tied"
+"""It and others wait for each other in a ring that nothing can break."""
 
 _NEEDS = {
     Action.CREATE: {"Create"},
@@ -68,6 +71,7 @@ def withhold(
         for step in steps
         if (reason := _reason(step, policies, unsettled, fresh, shaken, stuck, occupied)) is not None
     }
+    reasons = {**dict.fromkeys(tied(steps, pairing), TIED), **reasons}
     if reasons:
         reasons = with_dependants(steps, pairing, reasons, lambda reason: GRACE if reason == GRACE else WAITS)
     result += [

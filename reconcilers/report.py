@@ -9,7 +9,7 @@ from reconcilers.errors import SyncError
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Desired, Kind, MappingState
 from reconcilers.plan import UNPROVEN, Plan, Withheld
-from reconcilers.policy import BY_POLICY, DOUBTFUL, GRACE, INCOMPLETE, TAKEN, WAITS
+from reconcilers.policy import BY_POLICY, DOUBTFUL, GRACE, INCOMPLETE, TAKEN, TIED, WAITS
 from reconcilers.proof import Gap
 from reconcilers.prune import NOT_EMPTY
 from reconcilers.steps import Action
@@ -20,6 +20,8 @@ WHY_WITHHELD = {
     INCOMPLETE: "the source was not complete; the next complete run does it",
     UNPROVEN: "the source was not complete or the mapping was just rebuilt; the next run does it",
     DOUBTFUL: "the target does not list all that the mapping holds; the next run does it",
+    TIED: "it and another change places and each waits for the other; in the source undo one of the moves, "
+    "let a run do the other, then make it again",
     GRACE: "it is missing from the source, but not yet as long as spec.deletion.gracePeriod",
     WAITS: "it waits for another step that is withheld",
 }

@@ -1,6 +1,6 @@
 """The heart: read, read, match, plan, guard, apply, remember."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from reconcilers.apply import Applied, apply
@@ -133,6 +133,7 @@ def make_plan(
     unmarked = {entry.key for entry in mapping.entries.values() if entry.origin is Origin.MATCHED}
     steps, withheld = compare(desired, pairing, adopted | merged.adopted, rebound, may_remove, unmarked)
     steps += release(desired, pairing)
+    mapping = where_it_is(mapping, pairing)
     if may_remove is not None:
         removals, stuck = prune(desired, pairing, mapping, steps, may_remove)
         steps += removals
@@ -146,6 +147,18 @@ def make_plan(
     allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled, fresh)
     left_alone = tuple(merged.left_alone)
     return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld), left_alone)
+
+
+def where_it_is(mapping: MappingState, pairing: Pairing) -> MappingState:
+    """The mapping with parents as the target has them by now: a place that was rebound is no other place."""
+    entries = dict(mapping.entries)
+    for key, entry in mapping.entries.items():
+        current, above = pairing.current_of.get(key), LEVELS[entry.kind].parent
+        if current is not None and above is not None and current.parent_id is not None:
+            parent = pairing.keys[above].get(current.parent_id)
+            if parent is not None and parent != entry.parent:
+                entries[key] = replace(entry, parent=parent)
+    return replace(mapping, entries=entries)
 
 
 def type_keys(observed: Observation) -> frozenset[Key]:

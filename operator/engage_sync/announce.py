@@ -40,9 +40,9 @@ def explanation(key: str, sentence: str) -> Announcement:
     return Announcement("Explained", _cut(f"{key}: {sentence}"))
 
 
-def starting(summary: str, digest: str) -> list[Announcement]:
-    """What a run says that is about to carry out a plan."""
-    return [_computed(summary, digest), Announcement("SyncStarted", f"carrying out {summary}")]
+def starting(summary: str, digest: str, ready: str) -> list[Announcement]:
+    """What a run says that is about to carry out a plan, or the part of it that is ready."""
+    return [_computed(summary, digest), Announcement("SyncStarted", f"carrying out {ready}")]
 
 
 def _planned(old: Status, new: Status) -> Announcement | None:
@@ -50,8 +50,11 @@ def _planned(old: Status, new: Status) -> Announcement | None:
     plan, last = new.get("plan", {}), new.get("lastRun", {})
     if last.get("result") != "Planned" or not _had_steps(new):
         return None
-    if plan.get("digest") == old.get("plan", {}).get("digest"):
+    before = old.get("plan", {})
+    if plan.get("digest") == before.get("digest"):
         return None
+    if plan.get("name") and plan["name"] == before.get("name"):
+        return None  # what waits of a plan that was told
     return _computed(plan["summary"], plan["digest"])
 
 

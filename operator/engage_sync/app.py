@@ -206,7 +206,7 @@ async def run_once(
     try:
         async with _connected(means, result, apply=apply) as (ports, session):
             plans = plans_of(session)
-            writer = EngageWriter(session) if apply else None
+            writer = EngageWriter(session, gate) if apply else None
             try:
                 settings = settings_of(means.spec)
                 result.report = await sync_once(replace(ports, plans=plans), settings, writer, gate)

@@ -95,7 +95,7 @@ class Controller:
             return IN_USE_AGAIN
         await self._warn_of_token(watched, target)
         token = schedule.requested(target.annotations)
-        approved = spec.mode is Mode.APPLY and await self.targets.newly_approved(target, watched)
+        approved = spec.mode is Mode.APPLY and await self.targets.approved(target, watched)
         due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
         if not isinstance(due, Run):
             return due.until - self.now()
@@ -168,8 +168,9 @@ class Controller:
 
     def _announce_start(self, target: Target, spec: Spec) -> Callable[[Plan], Awaitable[None]]:
         async def announce(plan: Plan) -> None:
-            if spec.mode is Mode.APPLY:
-                for announcement in starting(plan.summary, plan.digest):
+            if spec.mode is Mode.APPLY and plan.ready:
+                carried_out = Plan(plan.ready).summary
+                for announcement in starting(plan.summary, plan.digest, carried_out):
                     await self.targets.announce(target, announcement)
 
         return announce

@@ -7,7 +7,7 @@ or writes.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -59,6 +59,13 @@ class PlanDocument:
     def risk_digest(self) -> str:
         """Of the notes: why what is held, and what goes with it; empty without notes."""
         return digest_of_lines(map(_note_line, self.notes)) if self.notes else ""
+
+    @cached_property
+    def waiting(self) -> dict[str, str]:
+        """The held steps, each with why it is held and what goes with it, wherever in the plan it is."""
+        return {
+            self.lines[note.index]: _note_line(replace(note, index=0)) for note in self.notes if note.held
+        }
 
     @cached_property
     def records(self) -> tuple[dict[str, Any], ...]:

@@ -47,7 +47,7 @@ def decide(
 ) -> Run | Wait:
     """What to do about a target that is neither suspended nor paused.
 
-    `approved` says that a person approved held steps, and no run has taken that up yet.
+    `approved` says that a person approved held steps, and no run has carried that out yet.
     """
     if status.get("observedGeneration", -1) != generation:
         return Run(Trigger.SPEC_CHANGE)

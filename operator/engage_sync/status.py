@@ -11,6 +11,7 @@ from typing import cast
 from engage_sync import conditions
 from engage_sync.conditions import SourceHealth, Stall, TargetHealth, timestamp
 from engage_sync.plans.messages import approval_message, quarantine_message
+from engage_sync.resource import shorten
 from engage_sync.schedule import FAILED, Trigger
 from engage_sync.states import (
     Condition,
@@ -30,8 +31,11 @@ from reconcilers.levels import LEVELS
 from reconcilers.merge import sentence
 from reconcilers.report import KindRow, Report
 
+LINE_MAX = 128
+"""Characters of a line of the summary."""
+
 FAILURES_MAX, HISTORY_MAX = 20, 5
-"""How many are told one by one; texts are cut to the CRD's bounds where the status is written."""
+"""How many are told one by one; other texts are cut to the CRD's bounds where the status is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +306,11 @@ def summary_lines(status: Status) -> list[str]:
     """The status as a few lines of text; the first one repeats Ready, its reason and what to do."""
     ready = conditions.get(_conditions(status), conditions.Type.READY)
     head = f"Ready={ready['status']} {ready['reason']}: {ready['message']}" if ready else "Not looked at yet"
-    lines = [head, "Kind           Source In scope  Target  Mapped  +Made ~Changed -Gone Failed"]
+    lines = [
+        shorten(head, LINE_MAX),
+        *_waiting_lines(status),
+        "Kind           Source In scope  Target  Mapped  +Made ~Changed -Gone Failed",
+    ]
     lines += [
         f"{row['kind']:<14}{row.get('source', 0):>7}{row.get('inScope', 0):>9}{row.get('target', 0):>8}"
         f"{row.get('mapped', 0):>8}{row.get('created', 0):>7}{row.get('updated', 0):>9}"
@@ -313,6 +321,15 @@ def summary_lines(status: Status) -> list[str]:
         last = status.get("lastSuccessfulSyncTime", "never")
         lines.append(f"Last success {last}, next run {status['nextSyncTime']}")
     return lines
+
+
+def _waiting_lines(status: Status) -> list[str]:
+    """Where to look at what waits: the command in the message is too long for a line, and Events go."""
+    plan, stalled = status.get("plan", {}), conditions.get(_conditions(status), conditions.Type.STALLED)
+    waits = stalled is not None and stalled["reason"] in (Stall.APPROVAL_REQUIRED, Stall.QUARANTINED)
+    if not (waits and plan.get("name") and plan.get("heldDigest")):
+        return []
+    return [shorten(f"What waits, and how to approve it: engage-sync show-plan {plan['name']}", LINE_MAX)]
 
 
 def _plan_summary(run: RunFacts) -> str:

@@ -12,7 +12,7 @@ from engage_sync.announce import Announcement
 from engage_sync.crd import fit_status
 from engage_sync.fields import canonical_url
 from engage_sync.kube import Conflict, Kube, KubeError, NotFound
-from engage_sync.plans.cluster import newly_approved
+from engage_sync.plans.cluster import needs_a_run
 from engage_sync.schedule import paused
 from engage_sync.spec import Spec
 from engage_sync.states import Status
@@ -158,15 +158,15 @@ class SyncTargets:
                 self.lost(uid)
         return None
 
-    async def newly_approved(self, target: Target, watched: Watched) -> bool:
-        """Did a person approve what the target's last plan holds, and no run has taken that up?
+    async def approved(self, target: Target, watched: Watched) -> bool:
+        """Did a person approve what the target's last plan holds, and no run has carried that out?
 
-        Says so once for each plan: a run that fails before it can take it up is tried again in its time.
+        Says so once for each plan: a run that fails with it is tried again in its time.
         Raises KubeError when the API server cannot be reached.
         """
         plan = target.status.get("plan", {})
         name = plan.get("name", "") if plan.get("heldDigest") else ""
-        if not name or name == watched.ran_for or not await newly_approved(self._kube, target.namespace, name):
+        if not name or name == watched.ran_for or not await needs_a_run(self._kube, target.namespace, name):
             return False
         watched.ran_for = name
         return True

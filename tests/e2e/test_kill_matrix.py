@@ -26,6 +26,7 @@ import pytest
 
 from engage_sync.sandbox.engage_kinds import KINDS
 from engage_sync.sandbox.wire import Reply
+from tests.condition_rules import violations
 from tests.controlplane.server import ControlPlane
 from tests.e2e.ambush import CUT_OFF, Ambush, Attempt, Commit, Ground, Relay, Spot, let_pass
 from tests.e2e.crash_rig import Api, Operators, Place, Remembered, remembered, wait_dead
@@ -85,6 +86,8 @@ class Outcome:
     refusals: list[str]
     """Writes that Engage would not do: nothing is ever sent in the hope that it is turned down."""
     mapping: dict[str, Remembered]
+    unsound: list[str]
+    """What is wrong with the status in itself."""
     log: str
     spots: list[Spot] = field(default_factory=list)
     """What was sent to Engage after the edit; of an undisturbed run that is the plan."""
@@ -164,6 +167,7 @@ class Course:
                 quiet=[f"{write['method']} {write['path']} {write['body']}" for write in quiet],
                 refusals=ambush.refusals,
                 mapping=mapping,
+                unsound=violations(place.status(), generation=1),
                 log=self.operators.log(place.namespace),
                 spots=sent,
                 adopted=adopted(mended, before),
@@ -282,6 +286,7 @@ def wrong(outcome: Outcome, reference: Outcome) -> dict[str, object]:
         "updated": _differ(outcome, reference, "update", 1),
         "writes of a run that had nothing to do": outcome.quiet,
         "refused": outcome.refusals,
+        "status": outcome.unsound,
         "mapping": [
             (key, outcome.mapping.get(key), reference.mapping.get(key))
             for key in mapped

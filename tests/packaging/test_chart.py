@@ -502,6 +502,21 @@ def running(env: dict[str, str], *args: str) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
 
 
+def approve_beside_a_forgery(plane: ControlPlane) -> None:
+    """Approve the plan that waits; beside it is one that the operator never made, and so has to delete."""
+    (plan,) = json.loads(plane.kubectl("get", "-n", "one", "syncplans", "-o", "json").stdout)["items"]
+    forged = {
+        **{key: plan[key] for key in ("apiVersion", "kind")},
+        "metadata": {"name": "acme-0123456789", "labels": plan["metadata"]["labels"]},
+        "spec": {**plan["spec"], "runID": "0123456789"},
+    }
+    plane.kubectl("create", "-n", "one", "-f", "-", input=json.dumps(forged))
+    user = plane.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").stdout
+    approval = {"spec": {"approval": {"digest": plan["spec"]["heldDigest"], "by": user}}}
+    name = f"syncplan/{plan['metadata']['name']}"
+    plane.kubectl("patch", "-n", "one", name, "--type=merge", "-p", json.dumps(approval))
+
+
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("values", [{"namespaces": ["one"]}, EVERYWHERE], ids=["named", "all"])
 def test_the_operator_needs_every_right_and_no_other(
@@ -522,7 +537,11 @@ def test_the_operator_needs_every_right_and_no_other(
         assert sandbox.stdout.readline().startswith("http")  # ready
         plane.kubectl("apply", "-f", str(ROOT / "crds"))
         plane.kubectl("apply", "-n", "one", "-f", str(tmp_path))
+        always = json.dumps({"spec": {"approval": {"required": "Always"}}})
+        plane.kubectl("patch", "-n", "one", "synctarget/acme", "--type=merge", "-p", always)
         process = stack.enter_context(running(env, *args))
+        plane.kubectl("wait", "-n", "one", "synctarget/acme", "--for=condition=Stalled", "--timeout=60s")
+        approve_beside_a_forgery(plane)
         plane.kubectl("wait", "-n", "one", "synctarget/acme", "--for=condition=Ready", "--timeout=60s")
         plane.kubectl("delete", "-n", "one", "synctarget/acme", "--timeout=60s")
 

@@ -1,5 +1,6 @@
 """The clients against the sandbox as a black box: two readings of one contract must agree."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from engage_sync.clients.secrets import EngageCredentials, Secret, WorkplaceCred
 from engage_sync.clients.timing import Timing
 from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.sandbox import Fault, ManualClock, Sandbox, load_csv
-from reconcilers.errors import CredentialsRejected, QuotaExhausted, RefusedError
+from reconcilers.errors import CredentialsRejected, Halted, QuotaExhausted, RefusedError
 from reconcilers.levels.resource import MEETING, PERSONAL
 from reconcilers.model import Current, Key, Kind, Value
 from reconcilers.ports import Demand
@@ -186,6 +187,33 @@ async def test_updates_deletes_and_repetitions() -> None:
         items = await held(session)
     assert [item.kind for item in items].count(Kind.RESOURCE) == 0
     assert all(item.external_id is None for item in items if item.builtin)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_every_attempt_of_a_write_asks_whether_it_may_still_start(method: str) -> None:
+    """A leader that was frozen between two attempts is none any more at the second."""
+    path = "/countries" if method == "POST" else "/workspaceTypes/{id}"
+    here = bench()
+    here.sandbox.faults.add(Fault(system="engage", method=method, path=path, what="503", occurrences=1))
+    asked = 0
+
+    def gate() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise Halted("no longer the leader")
+
+    async with here.engage() as session:
+        writer = EngageWriter(session, gate)
+        attempts: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+            "POST": lambda: writer.create(Kind.COUNTRY, Key("wp:country:DE"), {"ResourceName": "Germany"}),
+            "PUT": lambda: writer.update(Kind.WORKSPACE_TYPE, 1, {"ExternalId": "wp:type:7"}),
+            "DELETE": lambda: writer.delete(Kind.WORKSPACE_TYPE, 1),
+        }
+        with pytest.raises(Halted):
+            await attempts[method]()
+    sent = here.sandbox.journal.count(system="engage", method=method, path=path)
+    assert (asked, sent) == (2, 1)
 
 
 async def test_the_same_create_twice_is_one_entity_and_a_taken_name_is_refused() -> None:

@@ -13,7 +13,7 @@ from reconcilers.errors import IncompleteAnswer, QuotaExhausted, TransientError,
 from reconcilers.events import Event, Reading
 from reconcilers.levels import LEVELS
 from reconcilers.model import KINDS, RANK, Current, Holdings, Key, Kind, Value
-from reconcilers.ports import DemandOf
+from reconcilers.ports import DemandOf, Gate
 
 CREATES = 3
 """How often a create is sent whose outcome was not known and that a look-up did not find."""
@@ -81,8 +81,10 @@ class EngageReader:
 class EngageWriter:
     """Changes Engage, one entity a call. Implements `reconcilers.ports.Writer`."""
 
-    def __init__(self, session: EngageSession) -> None:
+    def __init__(self, session: EngageSession, gate: Gate = lambda: None) -> None:
+        """A writer whose every attempt asks `gate`, which raises when no write may start any more."""
         self._session = session
+        self._gate = gate
 
     async def create(self, kind: Kind, external_id: Key, fields: Mapping[str, Value]) -> int:
         """Create an entity and return its internal id.
@@ -126,7 +128,9 @@ class EngageWriter:
         body = body_of(kind, route, own)
         if body:
             path = f"{route.path}/{id}"
-            await self._session.write(route.update, path, self._done, body=body, product=route.product)
+            await self._session.write(
+                route.update, path, self._done, body=body, product=route.product, gate=self._gate
+            )
         for name in fields.keys() - own.keys():
             await self._link(LINKS[kind, name], id, fields[name])
 
@@ -143,7 +147,9 @@ class EngageWriter:
             if answer.status != 404:
                 self._done(answer)
 
-        await self._session.write(route.delete, f"{route.path}/{id}", judge, product=route.product)
+        await self._session.write(
+            route.delete, f"{route.path}/{id}", judge, product=route.product, gate=self._gate
+        )
 
     async def _post(self, asked: Asked, body: Mapping[str, Value]) -> int:
         def judge(answer: Answer) -> int:
@@ -154,7 +160,13 @@ class EngageWriter:
 
         route = asked.route
         return await self._session.write(
-            route.create, route.path, judge, body=body, product=route.product, repeatable=False
+            route.create,
+            route.path,
+            judge,
+            body=body,
+            product=route.product,
+            repeatable=False,
+            gate=self._gate,
         )
 
     async def _link(self, link: Link, id: int, value: Value) -> None:
@@ -163,7 +175,12 @@ class EngageWriter:
         path = link.path.format(id=id)
         try:
             await self._session.write(
-                link.method, path, self._done, body={link.wire: value}, product=link.product
+                link.method,
+                path,
+                self._done,
+                body={link.wire: value},
+                product=link.product,
+                gate=self._gate,
             )
         except Conflict:
             return  # it is there already: linking twice is linking once

@@ -11,7 +11,7 @@ from engage_sync.clients.engage_auth import Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
-from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge
+from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge, Pace
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
@@ -26,6 +26,7 @@ from reconcilers.errors import (
     RefusedError,
 )
 from reconcilers.model import Current, Value
+from reconcilers.ports import Gate
 
 T = TypeVar("T")
 
@@ -172,7 +173,7 @@ class EngageSession:
                 raise answer.nonsense(f"a refusal: {error.message}") from None
 
         call = Call("GET", self._api + path, what=what, params=params, setting=API_URL)
-        return await self._send(call, judged, product)
+        return await self._send(call, judged, product, self._limiter.acquire)
 
     async def write(
         self,
@@ -183,10 +184,14 @@ class EngageSession:
         body: Mapping[str, Value] | None = None,
         product: str = HIERARCHY,
         repeatable: bool = True,
+        gate: Gate,
     ) -> T:
         """One write; `judge` sees every answer, and asks `data` what its status means.
 
+        `gate` is asked before every attempt: we may have lost the lead while we waited for the one before.
+
         Raises:
+            Halted: the gate is shut.
             UnknownOutcome: it is not repeatable, was sent, and nobody knows what became of it.
             RefusedError: Engage will not do it.
             SyncError: it was not answered, or not as it should be.
@@ -201,7 +206,12 @@ class EngageSession:
 
         what = f"{method} {path}"
         call = Call(method, self._api + path, what=what, json=body, repeatable=repeatable, setting=API_URL)
-        return await self._send(call, judged, product)
+
+        async def pace() -> None:
+            await self._limiter.acquire()
+            gate()
+
+        return await self._send(call, judged, product, pace)
 
     def data(self, answer: Answer) -> object:
         """What is in the envelope.
@@ -212,13 +222,13 @@ class EngageSession:
         self._check(answer)
         return data_of(answer, self._told)
 
-    async def _send(self, call: Call, judge: Judge[T], product: str) -> T:
+    async def _send(self, call: Call, judge: Judge[T], product: str, pace: Pace) -> T:
         token = await self._tokens.current()
         try:
-            return await self._http.call(self._authorised(call, product, token), judge, self._limiter.acquire)
+            return await self._http.call(self._authorised(call, product, token), judge, pace)
         except TokenRejected:
             token = await self._tokens.replace(token)
-        return await self._http.call(self._authorised(call, product, token), judge, self._limiter.acquire)
+        return await self._http.call(self._authorised(call, product, token), judge, pace)
 
     def _check_keys_in_use(self) -> None:
         """The keys of the hierarchy's products, before anything is sent; others are looked at when used."""

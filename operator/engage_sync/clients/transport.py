@@ -38,7 +38,10 @@ def network_transport(trust: Trust, connections: int = 16) -> httpx.AsyncBaseTra
         connector = aiohttp.TCPConnector(
             limit=connections, ssl=tls, keepalive_timeout=15.0, socket_factory=open_socket
         )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        pool = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        # Its own second try of a PUT or DELETE would ask neither the limits nor whether we still lead.
+        pool._retry_connection = False
+        return pool
 
     return AiohttpTransport(client=session)
 

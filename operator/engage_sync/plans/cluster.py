@@ -180,20 +180,30 @@ class ClusterPlans:
     # Publishing
 
     async def _same(self, plan: Plan, document: PlanDocument) -> Json | None:
-        """The newest open SyncPlan that says the same and is whole."""
+        """The newest open SyncPlan that says the same and is whole.
+
+        Where nothing but what waits is left to do, that is one of which just this waits: the command that
+        somebody was sent must not end to work because the safe steps are done.
+        """
+        only_waits = bool(plan.held) and not plan.ready and not plan.beyond
         for name, body in reversed((self._known or {}).items()):
             spec = body["spec"]
-            if not life.is_open(body) or spec["digest"] != document.digest:
+            if not life.is_open(body):
                 continue
-            same_risk = (spec.get("heldDigest", ""), spec.get("riskDigest", "")) == (
-                document.held_digest,
-                document.risk_digest,
+            held, risk = spec.get("heldDigest", ""), spec.get("riskDigest", "")
+            same_risk = (held, risk) == (document.held_digest, document.risk_digest)
+            same = spec["digest"] == document.digest and (
+                same_risk or (name in self._taken and not plan.beyond)
             )
-            if same_risk or (name in self._taken and not plan.beyond):
-                try:
-                    await _read_chunks(self._kube, self._owner, body)
-                except NotThisPlan:
-                    continue
+            rest = only_waits and held == document.held_digest
+            rest = rest and spec.get("quarantine", []) == list(plan.quarantine)
+            if not (same or rest):
+                continue
+            try:
+                stored = await _read_chunks(self._kube, self._owner, body)
+            except NotThisPlan:
+                continue
+            if same or stored.waiting == document.waiting:
                 return body
         return None
 
@@ -401,19 +411,24 @@ class ClusterPlans:
         return body
 
 
-async def newly_approved(kube: SyncPlans, namespace: str, name: str) -> bool:
-    """Is there an approval that no run has taken up, of this SyncPlan or of one that it came too late for?
+async def needs_a_run(kube: SyncPlans, namespace: str, name: str) -> bool:
+    """Has something become of the plan that the status of a SyncTarget names, which that does not tell?
+
+    It was approved; or a run that was to carry out what was approved did not come to its end; or it did, and
+    died before it could say so.
 
     Raises KubeError.
     """
-    synctarget = name.rpartition("-")[0]
-    found = await kube.list_sync_plans(namespace, Owner(namespace, synctarget, "").labels)
-    this = next((body for body in found if body["metadata"]["name"] == name), None)
-    if this is None:
+    try:
+        this = await kube.get_sync_plan(namespace, name)
+    except NotFound:
         return False
-    return life.is_newly_approved(this) or any(
-        life.is_open(body) and life.approved_because(body) == Reason.APPROVED_MEANWHILE
-        for body in found
+    if life.is_newly_approved(this) or life.is_over(this):
+        return True
+    labels = Owner(namespace, this["spec"]["synctarget"], "").labels
+    return any(
+        life.is_unfinished(body)
+        for body in await kube.list_sync_plans(namespace, labels)
         if body["spec"]["synctargetUID"] == this["spec"]["synctargetUID"]
     )
 

@@ -86,6 +86,17 @@ def is_newly_approved(body: Json) -> bool:
     return is_open(body) and is_approved(body) and not answered
 
 
+def is_over(body: Json) -> bool:
+    """Was it carried out, or did another one take its place?"""
+    return state_of(body) in FINISHED or state_of(body) == State.SUPERSEDED
+
+
+def is_unfinished(body: Json) -> bool:
+    """Was an approval taken up that is not spent, and may be?"""
+    late = approved_because(body) == Reason.APPROVED_MEANWHILE
+    return is_open(body) and is_taken_up(body) and (late or state_of(body) == State.APPLYING)
+
+
 def changed_at(body: Json) -> tuple[str, str, str]:
     """When one of its conditions changed last: what it can be sorted by."""
     times = [found["lastTransitionTime"] for found in (body.get("status") or {}).get("conditions", ())]

@@ -21,9 +21,7 @@ def approval_message(plan: Plan, name: str, namespace: str) -> str:
         namespace: of its SyncPlan.
     """
     held = [item.step for item in plan.held]
-    what = (
-        f"{len(held)} of {len(plan.steps)} steps {_wait(held)} for approval: {_by_action(held)}{_risk(plan)}"
-    )
+    what = f"{_wait(held)} for approval: {_by_action(held)}{_risk(plan)}"
     return _with_command(what, plan, name, namespace)
 
 
@@ -90,7 +88,7 @@ def _risk(plan: Plan) -> str:
 
 
 def _wait(steps: list[Step]) -> str:
-    return "waits" if len(steps) == 1 else "wait"
+    return "1 step waits" if len(steps) == 1 else f"{len(steps)} steps wait"
 
 
 def _steps(steps: tuple[Step, ...]) -> str:

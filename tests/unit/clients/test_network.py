@@ -173,3 +173,23 @@ async def test_headers_arrive_as_utf8_bytes_and_the_selector_as_it_is_documented
     assert b"x-auth-password: " + password + b"\r\n" in heads[0]
     line = heads[0].split(b"\r\n")[0].decode()
     assert dict(httpx.URL(line.split()[1]).params) == params
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_write_on_a_connection_that_went_away_is_not_sent_again_behind_our_back(method: str) -> None:
+    heads: list[bytes] = []
+
+    async def answers_once_and_goes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"Content-Length: 2\r\n\r\n{}")
+        heads.append(await reader.read(65536))
+
+    late = OK + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+    async with (
+        serving(answers_once_and_goes, late, heads=heads) as url,
+        httpx.AsyncClient(transport=network_transport(A_PERSON)) as client,
+    ):
+        await client.get(url)
+        with pytest.raises(httpx.TransportError):
+            await client.request(method, url)
+
+    assert [head.split(b" ")[0].decode() for head in heads] == ["GET", method]

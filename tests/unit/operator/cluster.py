@@ -70,6 +70,11 @@ class FakeKube:
         self.objects[body["metadata"]["name"]] = self._versioned({**current, "status": body["status"]})
         return copy.deepcopy(self.objects[body["metadata"]["name"]])
 
+    async def get_sync_plan(self, namespace: str, name: str) -> Json:
+        if name not in self.plans:
+            raise NotFound(name)
+        return self.plans[name]
+
     async def list_sync_plans(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         return list(self.plans.values())
 
@@ -99,7 +104,7 @@ class FakeRunner:
         if self.during is not None:
             await self.during(gate)
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
-        if result.report is not None and result.report.plan.ready:
+        if result.report is not None and result.report.plan.steps:
             await on_plan(result.report.plan)
         return result
 

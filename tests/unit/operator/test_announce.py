@@ -187,9 +187,9 @@ def test_warnings_are_warnings_and_texts_fit_an_event() -> None:
 
 
 def test_the_start_of_a_plan_is_told_with_its_digest() -> None:
-    computed, started = starting("+9 ~4 -2", "sha256:abc")
+    computed, started = starting("+9 ~4 -2", "sha256:abc", "+9")
 
     assert (computed.reason, computed.message) == ("PlanComputed", "+9 ~4 -2 sha256:abc")
-    assert (started.reason, started.message) == ("SyncStarted", "carrying out +9 ~4 -2")
+    assert (started.reason, started.message) == ("SyncStarted", "carrying out +9")
     assert not computed.warning
     assert not started.warning

@@ -336,7 +336,7 @@ def waiting(plan: Plan) -> Cluster:
     cluster = Cluster(runner=FakeRunner([shown, RunResult(report=in_sync())]))
     cluster.kube.plans["acme-1"] = {
         "metadata": {"namespace": "tenants", "name": "acme-1", "uid": "u"},
-        "spec": {"synctargetUID": "uid-of-acme", "heldDigest": plan.held_digest},
+        "spec": {"synctarget": "acme", "synctargetUID": "uid-of-acme", "heldDigest": plan.held_digest},
         "status": {"state": "ApprovalRequired"},
     }
     return cluster
@@ -352,6 +352,7 @@ async def test_what_waits_for_an_approval_says_the_command_and_is_announced_once
     (message,) = [each["message"] for each in cluster.status()["conditions"] if each["type"] == "Stalled"]
     assert "kubectl patch syncplan acme-1 -n tenants" in message
     assert HELD.held_digest in message
+    assert cluster.status()["summary"][1].endswith("engage-sync show-plan acme-1")
     plan = cluster.status()["plan"]
     assert (plan["name"], plan["held"], plan["heldDigest"]) == ("acme-1", 1, HELD.held_digest)
     assert "lastSuccessfulSyncTime" not in cluster.status()
@@ -373,6 +374,14 @@ async def test_an_approval_runs_at_once_and_only_once() -> None:
     assert cluster.status()["lastRun"]["trigger"] == "Requested"
     assert cluster.ready() == ("True", "InSync")
     assert "heldDigest" not in cluster.status()["plan"]
+
+
+async def test_a_run_says_that_it_starts_what_does_not_wait() -> None:
+    region = Create(Entity(Kind.COUNTRY, Key(country.LEVEL.key("FR")), ("France", None, "FR")))
+    cluster = waiting(replace(HELD, steps=(*HELD.steps, region)))
+    await cluster.look(cluster.apply(APPLY))
+
+    assert ("SyncStarted", "carrying out +1") in cluster.kube.events
 
 
 @pytest.mark.parametrize("state", ["Applying", "Applied", "Superseded"])

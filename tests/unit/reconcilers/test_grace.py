@@ -267,3 +267,37 @@ def test_what_was_missing_and_is_made_again_is_rebound() -> None:
     assert [call.fields for call in rig.writes_of_sync()] == [("ExternalId",)]
     assert rig.plan().steps == ()
     assert entry(rig, "wp:room:300").missing_since == 0
+
+
+def test_seen_again_but_not_understood_it_is_there_and_a_new_period_starts_later() -> None:
+    rig = graced()
+    gemini = rig.source.spaces.pop(101)
+    rig.sync()
+    put(rig.source, gemini)
+    rig.source.garbled = {("spaces", 101)}
+    rig.sync()
+    assert entry(rig, "wp:room:101").missing_since == 0
+
+    rig.source.garbled = set()
+    del rig.source.spaces[101]
+    rig.clock.time += WEEK
+
+    assert rig.writes_of_sync() == []
+
+
+def test_since_when_it_is_missing_outlives_a_deletion_that_was_not_carried_out() -> None:
+    rig = graced()
+    del rig.source.spaces[101]
+    rig.sync()
+    start = entry(rig, "wp:room:101").missing_since
+    rig.clock.time += WEEK
+    rig.killed_at(1, "before")
+    assert entry(rig, "wp:room:101").state is State.REMOVING
+
+    rig.source.hidden = {("spaces", 102)}
+    rig.sync()
+
+    assert (entry(rig, "wp:room:101").state, entry(rig, "wp:room:101").missing_since) == (
+        State.MISSING,
+        start,
+    )

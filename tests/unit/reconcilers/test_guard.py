@@ -29,6 +29,7 @@ from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, Rig
 from tests.engine.samples import DESK, ROOM, building, edit, put, space, synced, two_buildings
 from tests.property.laws import difference
+from tests.property.test_guards import space_in
 
 NEVER = Guards(required=Required.NEVER)
 
@@ -632,3 +633,47 @@ def test_digests_tell_all_steps_and_the_held_ones_alone() -> None:
     assert guarded.held_digest != guarded.digest
     assert free.held_digest == ""
     assert replace(guarded, approved="p", quarantine=("because",)).digest == guarded.digest
+
+
+def test_a_destructive_step_that_only_waits_is_more_than_was_approved_too() -> None:
+    rig = synced().guarded(Guards())
+    edit(rig.source.spaces, 100, type=DESK, floor=2)
+    rig.plans.approve(rig.sync().plan)
+    lose(rig, 101)
+    del rig.source.floors[1]
+
+    plan = rig.sync().plan
+
+    assert held(plan) == {"wp:room:100": DESTRUCTIVE, "wp:floor:1": WAITS}
+    assert [key_of(step) for step in plan.beyond] == ["wp:floor:1"]
+    assert {"wp:room:100", "wp:floor:1"} <= set(rig.target.state())
+
+
+def test_what_only_waited_and_was_approved_runs_with_the_rest() -> None:
+    rig = synced().guarded(Guards())
+    edit(rig.source.spaces, 100, type=DESK, floor=2)
+    lose(rig, 101)
+    del rig.source.floors[1]
+    rig.plans.approve(rig.sync().plan)
+
+    assert rig.sync().writes == 2
+    assert rig.plan().steps == ()
+
+
+def test_what_is_not_ours_makes_no_population_larger() -> None:
+    rig = synced(tower(10, 10)).guarded(Guards())
+    house = rig.target.find("wp:building:10")["id"]
+    for number in range(20):
+        rig.target.insert("rooms", space_in(house, 1, 1, "1", f"Theirs {number}"))
+    lose(rig, *range(1000, 1006))
+
+    assert set(held(rig.plan()).values()) == {SUBTREE}
+
+
+def test_a_quarantine_remembers_nothing_either() -> None:
+    rig = synced(tower(20)).guarded(Guards())
+    rig.store.entries = None
+    rig.source.garbled = {("spaces", id) for id in range(1000, 1010)}
+
+    assert rig.sync().plan.quarantine
+    assert rig.store.entries is None

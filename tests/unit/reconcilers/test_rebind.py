@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from reconcilers.guard import Guards, Required
+from reconcilers.model import Entry, State
 from reconcilers.plan import Plan
-from reconcilers.policy import Policies
+from reconcilers.policy import TIED, Policies
 from reconcilers.source import Floor, SpaceType
 from reconcilers.steps import Action, Rebind, key_of
 from reconcilers.sync import Settings
@@ -39,6 +40,10 @@ def building_again(source: MemorySource, old: int, new: int) -> None:
 
 def actions(plan: Plan) -> dict[str, Action]:
     return {str(key_of(step)): step.action for step in plan.steps}
+
+
+def entry_of(rig: Rig, key: str) -> Entry:
+    return {str(known): entry for known, entry in (rig.store.entries or {}).items()}[key]
 
 
 def ids_of(rig: Rig) -> list[tuple[str, int]]:
@@ -77,12 +82,11 @@ def test_a_building_made_again_with_all_below_keeps_every_internal_id() -> None:
 
 def test_the_old_key_stays_known_until_the_new_one_is_written() -> None:
     rig = synced()
-    first = (rig.store.entries or {})["wp:room:101"].first_synced  # type: ignore[index]
+    first = entry_of(rig, "wp:room:101").first_synced
     again(rig.source, 101, 300)
     rig.sync()
 
-    entry = (rig.store.entries or {})["wp:room:300"]  # type: ignore[index]
-    assert entry.first_synced == first
+    assert entry_of(rig, "wp:room:300").first_synced == first
 
 
 def test_a_type_made_again_and_a_builtin_that_was_adopted() -> None:
@@ -279,3 +283,108 @@ def test_made_again_under_a_name_in_other_letters_takes_the_new_spelling_along()
 def test_without_a_proof_nothing_is_parted() -> None:
     rig = Rig(two_buildings())
     assert Action.REBIND not in actions(rig.plan()).values()
+
+
+def problems(rig: Rig) -> set[str]:
+    """Reasons of what one run leaves undone; it refuses nothing and destroys nothing that is tied."""
+    report = rig.sync()
+    assert report.failed == []
+    return {problem.reason for problem in report.problems}
+
+
+def test_two_types_that_change_their_numbers_across_families() -> None:
+    source = two_buildings()
+    put(source, SpaceType(ROOM, "Conference", WE), SpaceType(DESK, "Pod", "Me Spaces"))
+    rig = synced(source)
+    put(source, SpaceType(DESK, "Conference", WE), SpaceType(ROOM, "Pod", "Me Spaces"))
+    for id, item in source.spaces.items():
+        edit(source.spaces, id, type=DESK if item.type == ROOM else ROOM)
+
+    assert problems(rig) == {TIED}
+
+
+def test_two_floors_that_change_their_numbers_across_buildings() -> None:
+    rig = synced()
+    source = rig.source
+    edit(source.floors, 1, building=20)
+    edit(source.floors, 3, building=10)
+    for id, floor in ((100, 3), (101, 3), (200, 1)):
+        edit(source.spaces, id, floor=floor)
+
+    before = rig.target.state()
+    assert TIED in problems(rig)
+    assert rig.target.state() == before
+
+    edit(source.floors, 1, building=10)  # as the sentence says: one move after the other
+    for id in (100, 101):
+        edit(source.spaces, id, floor=1)
+    rig.sync()
+    edit(source.floors, 1, building=20)
+    for id in (100, 101):
+        edit(source.spaces, id, floor=3)
+    rig.sync()
+    assert rig.plan().steps == ()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_not_understood_stays_in_a_building_made_again(killed: bool) -> None:
+    rig = synced()
+    rig.source.garbled = {("spaces", 200)}
+    source = rig.source
+    source.buildings[30] = replace(source.buildings.pop(20), id=30)
+    for id in (3, 4):
+        edit(source.floors, id, building=30)
+    edit(source.centers, 95, buildings=frozenset({10, 30}))
+    if killed:
+        rig.killed_at(1, "after")
+
+    for _ in range(3):
+        rig.sync()
+        assert rig.target.find("wp:room:200")["ResourceName"] == "Apollo"
+        assert entry_of(rig, "wp:room:200").parent == "wp:building:30"
+    commits = rig.store.commits
+    assert rig.sync().plan.steps == ()
+    assert rig.store.commits == commits
+
+    del source.buildings[30]
+    rig.sync()
+    assert "wp:room:200" not in rig.target.state()
+
+
+def test_a_new_name_is_not_the_place_of_something_gone() -> None:
+    rig = synced()
+    apollo = rig.target.find("wp:room:100")["id"]
+    del rig.source.spaces[101]
+    edit(rig.source.spaces, 100, name="Gemini")
+
+    plan = rig.plan()
+    rig.sync()
+
+    assert actions(plan) == {"wp:room:100": Action.UPDATE, "wp:room:101": Action.DELETE}
+    assert rig.target.find("wp:room:100")["id"] == apollo
+
+
+def test_an_incomplete_source_forgets_nothing_that_both_sides_miss() -> None:
+    rig = synced()
+    del rig.target.tables["rooms"][rig.target.find("wp:room:101")["id"]]
+    rig.source.hidden = {("spaces", 101)}
+
+    rig.sync()
+
+    assert "wp:room:101" in (rig.store.entries or {})
+
+
+def test_a_rebind_that_waits_leaves_what_was_intended_under_the_new_key_alone() -> None:
+    """A create of the new record was intended and never sent; then its twin turns out to be gone."""
+    rig = synced()
+    put(rig.source, space(300, "Gemini 2", 1))
+    rig.killed_at(1, "before")
+    del rig.source.spaces[300]
+    again(rig.source, 101, 300)
+    rig.guarded(Guards(required=Required.ALWAYS))
+
+    plans = [rig.sync().plan for _ in range(3)]
+
+    assert len({plan.digest for plan in plans}) == 1
+    assert set(actions(plans[-1]).values()) == {Action.REBIND}
+    assert entry_of(rig, "wp:room:300").state is State.CREATING
