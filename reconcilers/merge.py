@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from reconcilers import countries
 from reconcilers.levels import LEVELS
+from reconcilers.levels.level import Field
 from reconcilers.match import Pairing, claimed, ours
 from reconcilers.model import KINDS, Current, Desired, Entity, Key, Kind, Skip, Value
 from reconcilers.plan import LeftAlone
@@ -27,6 +28,8 @@ T = TypeVar("T")
 Values = tuple[Value, ...]
 Form = Callable[[Values], str]
 """What of an entity's values is compared; empty for what has nothing to compare."""
+Stage = tuple[Form, bool]
+"""A form, and whether both must also be on the same floor."""
 Group = tuple[list[Entity], list[Current]]
 
 
@@ -47,13 +50,14 @@ def merge(desired: Desired, pairing: Pairing) -> tuple[Desired, Merged]:
     """
     merged = Merged()
     for kind in KINDS:
-        unpaired = []
+        unpaired: list[Entity] = []
         for entity in desired.of(kind):
             if _hangs_on(entity, merged.reasons):
                 merged.reasons[entity.key] = BELOW
             elif entity.key not in pairing.current_of:
                 unpaired.append(entity)
-        for entities, found in _alike(kind, unpaired, _free(kind, pairing), pairing):
+        wanted = [(entity, _as_the_source_says(entity, desired)) for entity in unpaired]
+        for entities, found in _alike(kind, wanted, _free(kind, pairing), pairing):
             _settle(entities, found, pairing, merged)
     skips = [Skip(desired.entities[key].kind, key, why, kept=True) for key, why in merged.reasons.items()]
     clear = {key: entity for key, entity in desired.entities.items() if key not in merged.reasons}
@@ -85,16 +89,26 @@ def _free(kind: Kind, pairing: Pairing) -> list[Current]:
     return [item for item in pairing.of(kind) if id(item) not in taken and not ours(item)]
 
 
-def _alike(kind: Kind, unpaired: list[Entity], free: list[Current], pairing: Pairing) -> Iterator[Group]:
+def _as_the_source_says(entity: Entity, desired: Desired) -> Values:
+    """Its values with its own name: who gets which suffix says nothing of who is who."""
+    return (desired.own_names.get(entity.key, entity.name), *entity.values[1:])
+
+
+def _alike(
+    kind: Kind, wanted: list[tuple[Entity, Values]], free: list[Current], pairing: Pairing
+) -> Iterator[Group]:
     """Groups of what looks the same on both sides, the closest likeness first; nobody is in two of them."""
-    places = {entity.key: _place_of(entity, pairing) for entity in unpaired}
-    for form in _FORMS.get(kind, _BY_NAME):
-        wanted = _grouped((places[entity.key], form(entity.values), entity) for entity in unpaired)
-        there = _grouped((_place(item), form(item.values), item) for item in free)
-        for path in wanted.keys() & there.keys():
-            yield wanted[path], there[path]
-        seen = {id(item) for path in wanted.keys() & there.keys() for item in (*wanted[path], *there[path])}
-        unpaired = [entity for entity in unpaired if id(entity) not in seen]
+    for form, near in _FORMS.get(kind, _BY_NAME):
+        here = _grouped(
+            (_place_of(entity, pairing, near), form(values), (entity, values)) for entity, values in wanted
+        )
+        there = _grouped((_place(item, near), form(item.values), item) for item in free)
+        shared = here.keys() & there.keys()
+        for path in shared:
+            yield [entity for entity, _ in here[path]], there[path]
+        seen = {id(entity) for path in shared for entity, _ in here[path]}
+        seen |= {id(item) for path in shared for item in there[path]}
+        wanted = [(entity, values) for entity, values in wanted if id(entity) not in seen]
         free = [item for item in free if id(item) not in seen]
 
 
@@ -106,22 +120,29 @@ def _grouped(items: Iterable[tuple[Values | None, str, T]]) -> dict[tuple[Values
     return found
 
 
-def _place(current: Current) -> Values:
-    """Where it is: what no update can change, its parent and what kind of thing it is."""
+def _tells_place(level_field: Field, near: bool) -> bool:
+    """What no update can change, its parent and what kind of thing it is; `near`, also the floor it is on."""
+    return level_field.immutable or (near and level_field.path and level_field.ref is not None)
+
+
+def _place(current: Current, near: bool) -> Values:
+    """Where it is in the target."""
     fields = LEVELS[current.kind].fields
-    return tuple(value for field, value in zip(fields, current.values, strict=True) if field.immutable)
+    return tuple(
+        value for field, value in zip(fields, current.values, strict=True) if _tells_place(field, near)
+    )
 
 
-def _place_of(entity: Entity, pairing: Pairing) -> Values | None:
-    """The same as the target would have it; None where its parent is not there."""
+def _place_of(entity: Entity, pairing: Pairing, near: bool) -> Values | None:
+    """Where it is to be, as the target would have it; None where something of that is not there."""
     place: list[Value] = []
     for level_field, value in zip(LEVELS[entity.kind].fields, entity.values, strict=True):
-        if level_field.immutable and level_field.ref is not None:
-            above = pairing.current_of.get(Key(str(value)))
-            if above is None:
-                return None
-            place.append(above.id)
-        elif level_field.immutable:
+        if _tells_place(level_field, near):
+            if level_field.ref is not None:
+                above = pairing.current_of.get(Key(str(value)))
+                if above is None:
+                    return None
+                value = above.id
             place.append(value)
     return tuple(place)
 
@@ -144,17 +165,27 @@ def _name(values: Values) -> str:
     return str(values[0])
 
 
+def _folded(values: Values) -> str:
+    return alike(_name(values))
+
+
+def _known_country(values: Values) -> str:
+    return countries.code_of_name(_name(values)) or countries.same_code(str(values[_CODE]))
+
+
 _CODE = LEVELS[Kind.COUNTRY].index("CountryCode")
 
-_BY_NAME: tuple[Form, ...] = (_name, lambda values: alike(_name(values)))
-_FORMS: dict[Kind, tuple[Form, ...]] = {
+_BY_NAME: tuple[Stage, ...] = ((_name, False), (_folded, False))
+_FORMS: dict[Kind, tuple[Stage, ...]] = {
     Kind.COUNTRY: (
-        lambda values: str(values[_CODE]).strip().upper(),
-        lambda values: countries.same_code(str(values[_CODE])),
-        _name,
-        lambda values: countries.folded_name(_name(values)),
-        lambda values: countries.code_of_name(_name(values)) or countries.same_code(str(values[_CODE])),
+        (lambda values: str(values[_CODE]).strip().upper(), False),
+        (lambda values: countries.same_code(str(values[_CODE])), False),
+        (_name, False),
+        (lambda values: countries.folded_name(_name(values)), False),
+        (_known_country, False),
     ),
     # Cities that fold alike are one region, by their keys.
-    Kind.REGION: (*_BY_NAME, lambda values: fold(_name(values))),
+    Kind.REGION: (*_BY_NAME, (lambda values: fold(_name(values)), False)),
+    Kind.RESOURCE: ((_name, True), (_name, False), (_folded, True), (_folded, False)),
 }
+"""How likeness is looked for, the closest first."""

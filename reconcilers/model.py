@@ -162,6 +162,8 @@ class Desired:
     entities: Mapping[Key, Entity]
     skips: tuple[Skip, ...] = ()
     source_counts: Mapping[Kind, int] = field(default_factory=dict)
+    own_names: Mapping[Key, str] = field(default_factory=dict)
+    """What the source calls those whose names had to be made different from their siblings'."""
 
     def of(self, kind: Kind) -> Iterator[Entity]:
         """All desired entities of one kind, in their order."""

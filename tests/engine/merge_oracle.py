@@ -10,7 +10,7 @@ from typing import Any
 from reconcilers.levels import LEVELS
 from reconcilers.model import Desired
 from tests.engine.by_hand import Place
-from tests.engine.memory_target import TABLES, MemoryTarget
+from tests.engine.memory_target import SPACES, TABLES, MemoryTarget
 
 Row = dict[str, Any]
 Likeness = Callable[[Row], str]
@@ -49,10 +49,12 @@ def _known_country(row: Row) -> str:
 
 
 def likenesses(table: str) -> list[Likeness]:
-    """From the strictest to the loosest."""
+    """From the strictest to the loosest; of spaces every other one is of those on the same floor."""
     by_name: list[Likeness] = [lambda row: row["ResourceName"], lambda row: plain(row["ResourceName"])]
     if table == "countries":
         return [lambda row: row["CountryCode"].upper(), *by_name, _known_country]
+    if table in SPACES:
+        return [by_name[0], by_name[0], by_name[1], by_name[1]]
     if table == "regions":  # as the external ids of cities have it
         return [*by_name, lambda row: plain(row["ResourceName"]).replace(" ", "-")]
     return by_name
@@ -65,6 +67,7 @@ def wanted_rows(desired: Desired) -> dict[str, Row]:
         names = [field.name for field in LEVELS[entity.kind].fields]
         row = dict(zip(names, entity.values, strict=True))
         spaces = {"MeetingSpace": "rooms", "PersonalSpace": "desks"}
+        row["ResourceName"] = desired.own_names.get(entity.key, entity.name)
         row["table"] = _KIND_TABLE.get(entity.kind) or spaces[str(row["ResourceType"])]
         rows[entity.key] = row
     return rows
@@ -97,18 +100,22 @@ def _look(
     target: MemoryTarget,
     found: dict[str, Verdict],
 ) -> dict[str, Verdict]:
-    stricter, likeness = likenesses(table)[:strictness], likenesses(table)[strictness]
     rows = [
         row
         for row in target.tables[table].values()
-        if not str(row["ExternalId"]).startswith("wp:") and not _settled(table, row, stricter, wanted, found)
+        if not str(row["ExternalId"]).startswith("wp:")
+        and not _settled(table, row, strictness, wanted, target, found)
     ]
     verdicts: dict[str, Verdict] = {}
     for key in keys:
-        like = [row for row in rows if _same(wanted[key], row, likeness, found)]
+        like = [row for row in rows if _same(wanted[key], row, strictness, target, found)]
         if not like:
             continue
-        rivals = [other for other in keys if any(_same(wanted[other], row, likeness, found) for row in like)]
+        rivals = [
+            other
+            for other in keys
+            if any(_same(wanted[other], row, strictness, target, found) for row in like)
+        ]
         if len(like) > 1 or len(rivals) > 1:
             verdicts[key] = AMBIGUOUS
         elif (like[0]["ExternalId"] or "").strip():
@@ -119,7 +126,12 @@ def _look(
 
 
 def _settled(
-    table: str, row: Row, stricter: list[Likeness], wanted: dict[str, Row], found: dict[str, Verdict]
+    table: str,
+    row: Row,
+    strictness: int,
+    wanted: dict[str, Row],
+    target: MemoryTarget,
+    found: dict[str, Verdict],
 ) -> bool:
     """Was it taken, or claimed, or fought for, by a stricter likeness?"""
     if (table, row["id"]) in found.values():
@@ -127,13 +139,17 @@ def _settled(
     return any(
         found.get(key) in (AMBIGUOUS, CLAIMED)
         and other["table"] == table
-        and any(_same(other, row, like, found) for like in stricter)
+        and any(_same(other, row, stricter, target, found) for stricter in range(strictness))
         for key, other in wanted.items()
     )
 
 
-def _same(wanted: Row, row: Row, likeness: Likeness, found: dict[str, Verdict]) -> bool:
+def _same(wanted: Row, row: Row, strictness: int, target: MemoryTarget, found: dict[str, Verdict]) -> bool:
     table = wanted["table"]
+    likeness = likenesses(table)[strictness]
+    near = table in SPACES and strictness % 2 == 0
+    if near and found.get(wanted["FloorNumber"]) != ("floors", target._floor_id(row)):
+        return False
     if table in _PARENT_TABLE:
         name = "LocationId" if table in ("rooms", "desks") else "InternalParentId"
         if found.get(wanted[name]) != (_PARENT_TABLE[table], row[name]):

@@ -122,7 +122,7 @@ def test_one_that_could_be_several_is_listed_and_left_alone() -> None:
 
 def test_several_that_could_be_one_are_all_left_alone() -> None:
     rig = filled()
-    put(rig.source, space(101, "GEMINÎ", 1), space(103, "Gémini", 2))
+    put(rig.source, space(101, "GEMINÎ", 1), space(103, "Gémini", 1))
     gemini = named(rig.target, "rooms", "Gemini")
 
     report = rig.sync()
@@ -131,6 +131,41 @@ def test_several_that_could_be_one_are_all_left_alone() -> None:
     assert (gemini["ResourceName"], gemini["ExternalId"]) == ("Gemini", None)
     assert "so could wp:room:103" in sentence(report.plan.left_alone[0])
     untouched(rig)
+
+
+def test_two_of_one_name_are_told_apart_by_their_floor_and_not_by_a_suffix_of_ours() -> None:
+    rig = filled()
+    put(rig.source, space(100, "Gemini", 2), space(101, "Gemini", 1))  # the second one is to get a suffix
+    gemini, apollo = (
+        rig.target.tables["rooms"][id]
+        for id in sorted(
+            (row["id"] for row in rig.target.tables["rooms"].values() if row["LocationId"] == 1),
+            key=lambda id: rig.target.tables["rooms"][id]["ResourceName"] != "Gemini",
+        )
+    )
+    apollo |= {"ResourceName": "Gemini ", "FloorNumber": "1"}
+
+    rig.sync()
+
+    assert (gemini["ExternalId"], apollo["ExternalId"]) == ("wp:room:101", "wp:room:100")
+    assert (gemini["ResourceName"], apollo["ResourceName"]) == ("Gemini (Ground Floor)", "Gemini")
+    untouched(rig)
+
+
+def test_two_of_one_name_where_engage_has_one_elsewhere_are_left_alone() -> None:
+    rig = filled()
+    put(rig.source, Floor(9, "Roof", 10), space(101, "Gemini", 9), space(103, "Gemini", 9))
+    report = rig.sync()
+    assert left_alone(report.plan) == {"wp:room:101": AMBIGUOUS, "wp:room:103": AMBIGUOUS}
+    untouched(rig)
+
+
+def test_what_moved_to_another_floor_is_the_same() -> None:
+    rig = filled()
+    edit(rig.source.spaces, 101, floor=2)
+    row = named(rig.target, "rooms", "Gemini")
+    rig.sync()
+    assert (row["ExternalId"], row["FloorNumber"]) == ("wp:room:101", "1")
 
 
 def test_nothing_is_done_below_what_is_ambiguous() -> None:
