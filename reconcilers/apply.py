@@ -13,7 +13,7 @@ from reconcilers.errors import RefusedError, SyncError
 from reconcilers.events import Progress, Remembered
 from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
-from reconcilers.model import Current, Entity, Key, Kind, Origin
+from reconcilers.model import Current, Entity, Key, Kind, Origin, Value
 from reconcilers.order import Node, Part
 from reconcilers.ports import Gate, Ports, Writer
 from reconcilers.steps import (
@@ -200,18 +200,27 @@ class _Run:
     async def _write(self, step: InPlace) -> None:
         entity, names = step.entity, {change.field for change in step.changes}
         fields = self.ledger.resolve(entity, names, linked=False)
-        if EXTERNAL_ID in names:
-            fields[EXTERNAL_ID] = entity.key
-        linked = self.ledger.resolve(entity, names, linked=True)
-        for payload in (fields, *({name: value} for name, value in linked.items())):
-            if payload:
-                await self.writer.update(
-                    entity.kind, step.current.id, payload, variant=_variant(step.current)
-                )
+        origin = Origin.ADOPTED if isinstance(step, Adopt) else None
+        try:
+            await self._put(step, {**fields, **({EXTERNAL_ID: entity.key} if EXTERNAL_ID in names else {})})
+        except RefusedError:
+            if not isinstance(step, Adopt):
+                raise
+            # If it is the external id that is not taken, all else is, and the mapping remembers.
+            if fields:
+                self.gate()
+                await self._put(step, fields)
+            origin = Origin.MATCHED
+        for name, value in self.ledger.resolve(entity, names, linked=True).items():
+            await self._put(step, {name: value})
         if isinstance(step, Rebind):
             self.ledger.rename(step.old, entity.key)
-        origin = Origin.ADOPTED if isinstance(step, Adopt) else None
         self.ledger.remember(entity, step.current.id, self.now(), origin)
+
+    async def _put(self, step: InPlace, fields: dict[str, Value]) -> None:
+        if fields:
+            current = step.current
+            await self.writer.update(current.kind, current.id, fields, variant=_variant(current))
 
     async def _remove(self, step: Delete | Replace) -> None:
         current = step.current

@@ -6,7 +6,7 @@ The only decisions that need both sides. After this the plan is a plain comparis
 from collections.abc import Callable
 
 from reconcilers.levels import LEVELS, group, location, workspace_type
-from reconcilers.match import Pairing, foreign, ours
+from reconcilers.match import Pairing, claimed, foreign
 from reconcilers.model import Current, Desired, Entity, Key, Kind, Value
 from reconcilers.proof import Proof
 from reconcilers.text import Names, fold
@@ -42,8 +42,7 @@ def _adopt(
     entity: Entity, pairing: Pairing, adopted: dict[Key, Current], same: Callable[[Current], bool]
 ) -> None:
     if entity.key not in pairing.current_of:
-        # An external id that is not of ours is another system's claim.
-        free = (item for item in pairing.unpaired(entity.kind) if item.external_id is None or ours(item))
+        free = (item for item in pairing.unpaired(entity.kind) if not claimed(item))
         found = next(filter(same, free), None)
         if found is not None:
             pairing.pair(entity.key, found)
@@ -92,7 +91,7 @@ def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
         found = lowest.get(above.id) if above is not None else None
         group_of_country[entity.key] = default if found is None else _group_key(pairing, found)
         if found is not None and default not in pairing.current_of:
-            del entities[default]
+            entities.pop(default, None)  # one that could be several groups is left alone
     without: list[Entity] = []
     for entity in [e for e in entities.values() if e.kind is Kind.LOCATION]:
         present = _present_group(entity, pairing)

@@ -81,4 +81,9 @@ def ours(current: Current) -> bool:
     return current.external_id is not None and current.external_id.startswith(_PREFIXES[current.kind])
 
 
+def claimed(current: Current) -> bool:
+    """Does it carry an external id that is not ours? Another system finds it by that."""
+    return bool((current.external_id or "").strip()) and not ours(current)
+
+
 _PREFIXES = {kind: level.prefix for kind, level in LEVELS.items()}

@@ -92,6 +92,8 @@ class Origin(StrEnum):
     CREATED = "Created"
     ADOPTED = "Adopted"
     RECOVERED = "Recovered"
+    MATCHED = "Matched"
+    """Adopted, but the target will not take its external id: the mapping alone knows whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Desired:
     entities: Mapping[Key, Entity]
     skips: tuple[Skip, ...] = ()
     source_counts: Mapping[Kind, int] = field(default_factory=dict)
+    own_names: Mapping[Key, str] = field(default_factory=dict)
+    """What the source calls those whose names had to be made different from their siblings'."""
 
     def of(self, kind: Kind) -> Iterator[Entity]:
         """All desired entities of one kind, in their order."""

@@ -1,7 +1,7 @@
 """Pure planning: what is desired and what the target holds in, typed steps out."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -46,6 +46,20 @@ def withhold_step(step: Step, reason: str) -> Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """What could not be matched with certainty, so that nothing is done about it, nor below it."""
+
+    kind: Kind
+    key: Key
+    name: str
+    reason: str
+    could_be: tuple[str, ...]
+    """What of the target it could be, each by its name and internal id."""
+    rivals: tuple[Key, ...] = ()
+    """Who else could be that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A step that waits until a person approves it, and why."""
 
@@ -59,6 +73,8 @@ class Plan:
 
     steps: tuple[Step, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+    left_alone: tuple[LeftAlone, ...] = ()
+    """What a person must match by hand, as nobody else can; a run does not fail by it."""
     held: tuple[Held, ...] = ()
     """Steps of this plan that wait for an approval, in the order of `steps`."""
     quarantine: tuple[str, ...] = ()
@@ -106,8 +122,12 @@ def compare(
     adopted: Mapping[Key, Current],
     rebound: Mapping[Key, Key],
     proof: Proof | None,
+    unmarked: Collection[Key] = (),
 ) -> tuple[list[Step], list[Withheld]]:
-    """Steps for everything that is desired, and the replacements that nobody could prove."""
+    """Steps for everything that is desired, and the replacements that nobody could prove.
+
+    `unmarked` is what the target would not take an external id for, so that none is asked of it again.
+    """
     steps: list[Step] = []
     unproven: list[Withheld] = []
     replaced: set[Value] = set()
@@ -119,9 +139,11 @@ def compare(
             continue
         old = _as_desired(current, references)
         below = entity.values[1] in replaced
-        if old == entity.values and current.external_id == entity.key and not below:
+        known_as = rebound.get(entity.key, entity.key)
+        mark = current.external_id if known_as in unmarked else entity.key
+        if old == entity.values and current.external_id == mark and not below and known_as == entity.key:
             continue
-        changes = _changes(entity, current, old)
+        changes = _changes(entity, current, old, mark)
         reason = "its parent is replaced" if below else _cannot_change(entity.kind, changes)
         if reason and proof is not None:
             replaced.add(entity.key)
@@ -159,11 +181,13 @@ def _as_desired(current: Current, references: _References) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def _changes(entity: Entity, current: Current, old: tuple[Value, ...]) -> tuple[FieldChange, ...]:
+def _changes(
+    entity: Entity, current: Current, old: tuple[Value, ...], mark: str | None
+) -> tuple[FieldChange, ...]:
     names = [field.name for field in LEVELS[entity.kind].fields]
     return field_changes(
         {**dict(zip(names, old, strict=True)), EXTERNAL_ID: current.external_id},
-        {**dict(zip(names, entity.values, strict=True)), EXTERNAL_ID: entity.key},
+        {**dict(zip(names, entity.values, strict=True)), EXTERNAL_ID: mark},
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from math import ceil
 
-from reconcilers.apply import apply
+from reconcilers.apply import Applied, apply
 from reconcilers.errors import EmptySource
 from reconcilers.events import Planned
 from reconcilers.fit import fit
@@ -13,7 +13,9 @@ from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import MEETING, PERSONAL
 from reconcilers.match import Pairing, match
-from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState
+from reconcilers.merge import Merged, merge
+from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState, Origin
+from reconcilers.onboarding import Onboarding, unsupported
 from reconcilers.order import schedule
 from reconcilers.plan import Plan, compare, withhold_step
 from reconcilers.policy import DOUBTFUL, GRACE, Policies, unsettled_keys, withhold
@@ -24,6 +26,7 @@ from reconcilers.rebind import rebind
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
 from reconcilers.steps import Action, Rebind, key_of, sort_key
+from reconcilers.text import alike
 from reconcilers.translate import Defaults, Scope, translate
 from reconcilers.vanished import check_not_vanished
 
@@ -36,6 +39,9 @@ class Settings:
     defaults: Defaults = field(default_factory=Defaults)
     policies: Policies = field(default_factory=Policies)
     guards: Guards = field(default_factory=Guards)
+    onboarding: Onboarding = Onboarding.NEW
+    minimum_match: int = 80
+    """Per cent of either side that must match in the first run that merges."""
     concurrency: int = 8
     """Calls to the target in flight at once."""
 
@@ -61,7 +67,12 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
     await ports.plans.publish(view.plan)
     ports.observer.on(Planned(view.plan))
     applied = None
-    if writer is not None and not view.plan.quarantine:
+    refusal = unsupported(
+        view.desired, view.pairing, view.mapping, settings.onboarding, settings.minimum_match
+    )
+    if refusal is not None:  # the plan is shown all the same: it says what does not match
+        applied = Applied(ended_by=refusal)
+    elif writer is not None and not view.plan.quarantine:
         ledger = Ledger(view.desired, view.pairing, view.mapping)
         remember(ledger, view.plan, view.gaps, ports.clock)
         nodes = schedule(view.plan.ready, view.pairing)
@@ -76,7 +87,7 @@ async def look(ports: Ports, settings: Settings) -> View:
     check_not_empty(observed, mapping, settings.scope)
     proof, gaps = prove(observed)
     wanted = translate(observed, settings.scope, settings.defaults)
-    pairing = match(await ports.target.read(demand(wanted, mapping)), mapping)
+    pairing = match(await ports.target.read(demand(wanted, mapping, settings.onboarding)), mapping)
     missing = check_not_vanished(wanted, pairing, mapping)
     fresh = missing_not_long(wanted, mapping, settings.guards.grace, ports.clock)
     desired, plan = make_plan(
@@ -88,6 +99,7 @@ async def look(ports: Ports, settings: Settings) -> View:
         doubtful=bool(missing),
         fresh=fresh,
         records=type_keys(observed),
+        onboarding=settings.onboarding,
     )
     impacts = await assess(plan.steps, pairing, ports.bookings)
     breaches = source_breaches(observed, settings.guards)
@@ -105,6 +117,7 @@ def make_plan(
     doubtful: bool = False,
     fresh: frozenset[Key] = frozenset(),
     records: frozenset[Key] = frozenset(),
+    onboarding: Onboarding = Onboarding.NEW,
 ) -> tuple[Desired, Plan]:
     """The plan, and the desired state as it fits this target.
 
@@ -113,8 +126,12 @@ def make_plan(
     """
     may_remove = None if mapping.rebuilt or doubtful else proof
     rebound = rebind(desired, pairing, proof, records)
+    merged = Merged()
+    if onboarding is Onboarding.EXISTING:
+        desired, merged = merge(desired, pairing)
     desired, adopted = fit(desired, pairing, may_remove)
-    steps, withheld = compare(desired, pairing, adopted, rebound, may_remove)
+    unmarked = {entry.key for entry in mapping.entries.values() if entry.origin is Origin.MATCHED}
+    steps, withheld = compare(desired, pairing, adopted | merged.adopted, rebound, may_remove, unmarked)
     steps += release(desired, pairing)
     mapping = where_it_is(mapping, pairing)
     if may_remove is not None:
@@ -124,9 +141,12 @@ def make_plan(
     elif doubtful and proof is not None:
         removals, _ = prune(desired, pairing, mapping, steps, proof)
         withheld += [withhold_step(step, DOUBTFUL) for step in removals]
-    unsettled = frozenset[Key]() if proof else unsettled_keys(desired, pairing, mapping)
+    unsettled = frozenset[Key]()
+    if proof is None:  # who is not listed may be the one that a name belongs to
+        unsettled = unsettled_keys(desired, pairing, mapping) | merged.adopted.keys()
     allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled, fresh)
-    return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld))
+    left_alone = tuple(merged.left_alone)
+    return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld), left_alone)
 
 
 def where_it_is(mapping: MappingState, pairing: Pairing) -> MappingState:
@@ -180,12 +200,13 @@ def check_not_empty(observed: Observation, mapping: MappingState, scope: Scope) 
 EVERYTHING = Demand(floors=True, variants=frozenset({MEETING, PERSONAL}))
 
 
-def demand(desired: Desired, mapping: MappingState) -> DemandOf:
+def demand(desired: Desired, mapping: MappingState, onboarding: Onboarding = Onboarding.NEW) -> DemandOf:
     """What is worth reading below a location: only kinds that are desired there or known to be there.
 
-    Everything, where nothing is known or where the location shall go: what hangs below it stops that.
+    Everything, where nothing is known, where the location shall go (what hangs below it stops that), or
+    where it may be merged with one that is desired.
     """
-    if mapping.rebuilt:
+    if mapping.rebuilt or not any(mapping.of(Kind.LOCATION)):
         return lambda _: EVERYTHING
     variants: dict[Key, set[str]] = {}
     for entity in desired.entities.values():
@@ -198,15 +219,23 @@ def demand(desired: Desired, mapping: MappingState) -> DemandOf:
             variants.setdefault(entry.parent, set()).add(entry.variant)
         elif entry.kind is Kind.LOCATION and entry.id is not None:
             known[entry.id] = entry.key
+    sought = _sought(desired, set(known.values())) if onboarding is Onboarding.EXISTING else set()
 
     def below(location: Current) -> Demand:
         key = known.get(location.id) or Key(str(location.external_id))
         if key in mapping.entries and _leaves(location, desired.entities.get(key), mapping):
             return EVERYTHING
+        if location.id not in known and alike(location.name) in sought:
+            return EVERYTHING
         wanted = variants.get(key)
         return Demand(floors=wanted is not None, variants=frozenset(wanted or ()) - {""})
 
     return below
+
+
+def _sought(desired: Desired, known: set[Key]) -> set[str]:
+    """The names of locations that are desired and not known to be there."""
+    return {alike(entity.name) for entity in desired.of(Kind.LOCATION) if entity.key not in known}
 
 
 def _leaves(location: Current, entity: Entity | None, mapping: MappingState) -> bool:

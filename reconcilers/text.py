@@ -9,15 +9,24 @@ def clean(text: str | None) -> str:
     return " ".join(text.split()) if text else ""
 
 
+def alike(text: str) -> str:
+    """The form in which two spellings of one name are equal: no case, no diacritics, single blanks.
+
+    >>> alike(" Garching b.  München")
+    'garching b. munchen'
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    bare = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    return clean(unicodedata.normalize("NFKC", bare))
+
+
 def fold(text: str) -> str:
-    """The form in which two spellings of one name are equal: no case, no diacritics, ``-`` for blanks.
+    """The same as it stands in keys, with ``-`` for blanks.
 
     >>> fold("Garching b.  München")
     'garching-b.-munchen'
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    bare = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
-    return "-".join(unicodedata.normalize("NFKC", bare).split())
+    return alike(text).replace(" ", "-")
 
 
 class Names:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from reconcilers.levels import LEVELS, country, floor, group, location, region, resource, workspace_type
 from reconcilers.levels.location import Place
 from reconcilers.model import Desired, Entity, Key, Kind, Skip
-from reconcilers.source import Building, Center, Floor, Listing, Observation, Record, Space
+from reconcilers.source import Building, Center, Floor, Listing, Observation, Record, Space, SpaceType
 from reconcilers.text import clean
 from reconcilers.zones import windows_zone, zone_of_country
 
@@ -91,7 +91,8 @@ def translate(observed: Observation, scope: Scope, defaults: Defaults) -> Desire
     for building, listed in spaces.items():
         for entity in resource.desire(location.LEVEL.key(building), listed, families, floor_entities):
             entities[entity.key] = entity
-    return Desired(entities, tuple(skips.found), _source_counts(observed, entities))
+    own_names = dict(_own_names(observed, entities))
+    return Desired(entities, tuple(skips.found), _source_counts(observed, entities), own_names)
 
 
 def _places(observed: Observation, scope: Scope, defaults: Defaults, skips: _Skips) -> list[Place]:
@@ -192,6 +193,20 @@ def _not_bookable(space: Space, scope: Scope, families: dict[int, str]) -> str |
 
 def _reasons(skips: _Skips, kind: Kind) -> dict[str, str]:
     return {skip.key: skip.reason for skip in skips.found if skip.kind is kind}
+
+
+def _own_names(observed: Observation, entities: dict[Key, Entity]) -> Iterable[tuple[Key, str]]:
+    records: tuple[tuple[Kind, Iterable[SpaceType | Building | Floor | Space]], ...] = (
+        (Kind.WORKSPACE_TYPE, observed.types.items),
+        (Kind.LOCATION, observed.buildings.items),
+        (Kind.FLOOR, observed.floors.items),
+        (Kind.RESOURCE, observed.spaces.items),
+    )
+    for kind, listed in records:
+        for record in listed:
+            key, name = LEVELS[kind].key(record.id), clean(record.name)
+            if name and key in entities and entities[key].name != name:
+                yield key, name
 
 
 def _source_counts(observed: Observation, entities: dict[Key, Entity]) -> dict[Kind, int]:

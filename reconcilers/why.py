@@ -138,6 +138,7 @@ _ORIGINS = {
     Origin.CREATED: "created by this sync",
     Origin.ADOPTED: "adopted",
     Origin.RECOVERED: "found by its external id",
+    Origin.MATCHED: "adopted without an external id, which the target would not take",
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from reconcilers.levels import LEVELS, Level, country, region, workspace_type
+from reconcilers.merge import UNMATCHED, sentence
 from reconcilers.model import Entity, Key, Kind, Skip
 from reconcilers.source import Building, Floor, Space, SpaceType
 from reconcilers.text import clean
@@ -214,6 +215,8 @@ def _why_not_derived(case: Case) -> str:
 
 def _why_left_out(skip: Skip, case: Case) -> str:
     """The reason in words, with the field that decides and what to do; what hangs below inherits it."""
+    if skip.reason in UNMATCHED:
+        return _why_unmatched(case)
     record = case.record
     if isinstance(record, Building):
         return _BUILDING_REASONS.get(skip.reason, _unreadable)(record, case)
@@ -225,6 +228,12 @@ def _why_left_out(skip: Skip, case: Case) -> str:
             return _with_its_floor(record.floor, case)
         return _SPACE_REASONS.get(skip.reason, _unreadable)(record, case)
     return _unreadable(record, case)
+
+
+def _why_unmatched(case: Case) -> str:
+    """It cannot be merged with what the target holds."""
+    item = next((item for item in case.view.plan.left_alone if item.key == case.key), None)
+    return "it hangs on something that cannot be matched" if item is None else sentence(item)
 
 
 def _inherited(above: Level, id: int | None, case: Case) -> str:

@@ -27,11 +27,12 @@ def zone_of_country(code: str) -> str:
 
 def country_name(code: str) -> str:
     """The tz database's English name of an ISO 3166 alpha-2 code; empty when there is no such code."""
-    return _countries().get(code, "")
+    return country_names().get(code, "")
 
 
 @cache
-def _countries() -> dict[str, str]:
+def country_names() -> dict[str, str]:
+    """The tz database's English names by ISO 3166 alpha-2 code."""
     return {row[0]: row[1] for row in _table("iso3166.tab")}
 
 

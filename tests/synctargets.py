@@ -103,6 +103,9 @@ GOOD: list[dict[str, Any]] = [
     {"managementPolicies": ["Observe"]},
     {"managementPolicies": ["Observe", "Create", "Update", "Delete"]},
     {"managementPolicies": ["Delete", "Observe", "Observe"]},
+    {"merge": None},
+    {"onboarding": "Existing", "merge": {"minimumMatchPercent": 0}},
+    {"merge": {"minimumMatchPercent": 100}},
     {"approval": None, "deletion": None, "update": None},
     {"approval": {}, "deletion": {}, "update": {}},
     {"approval": {"required": "Never"}},
@@ -143,6 +146,7 @@ _GRACE = (
     "gracePeriod must be a Go duration from 0s to 8760h, such as 72h or 1h30m (there is no unit for days)"
 )
 _PERCENT = "percent must be from 0 to 100; 100 can never be exceeded and so switches this share off"
+_MATCH = "minimumMatchPercent must be from 0 to 100; 0 merges however little of both sides matches"
 _COUNT = "count must be from 0 to 1000000000; 0 lets nothing be deleted or replaced without an approval"
 _POPULATION = "minimumPopulation must be from 1 to 1000000000; percent is not judged for fewer entities"
 _BUDGETS = ("deletion__budget", "deletion__subtreeBudget", "update__budget")
@@ -155,6 +159,8 @@ BAD = [
     Bad("tenant", "a-", _TENANT),
     Bad("tenant", "acme\n", _TENANT),
     Bad("tenant", "a" * 41, _TENANT),
+    Bad("merge__minimumMatchPercent", -1, _MATCH),
+    Bad("merge__minimumMatchPercent", 101, _MATCH),
     Bad("schedule__interval", "1d", _INTERVAL),
     Bad("schedule__interval", "", _INTERVAL),
     Bad("schedule__interval", "24", _INTERVAL),
@@ -246,6 +252,8 @@ BAD = [
     Bad("mode", "Dry", 'Unsupported value: "Dry": supported values: "Plan", "Apply"', alike=False),
     Bad("mode", "", "Unsupported value", alike=False),
     Bad("onboarding", "new", 'supported values: "New", "Existing"', alike=False),
+    Bad("merge__minimumMatchPercent", "80%", "must be of type integer", alike=False),
+    Bad("merge__percent", 80, "unknown field", alike=False),
     Bad("schedule", "24h", "must be of type object", alike=False),
     Bad("schedule__interval", 24, "must be of type string", alike=False),
     Bad("schedule__interval", "1h" * 33, "Too long", alike=False),

@@ -296,6 +296,8 @@ def settings_of(spec: Spec) -> Settings:
         ),
         policies=Policies(frozenset(policy.value for policy in spec.management_policies)),
         guards=guards_of(spec),
+        onboarding=spec.onboarding,
+        minimum_match=spec.merge.minimum_match_percent,
     )
 
 

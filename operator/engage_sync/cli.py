@@ -90,6 +90,8 @@ def plan(files: tuple[Path, ...], state: Path | None, output: str) -> None:
     click.echo(RENDERERS[output](as_data(report, result.requests), _approve_command(files, state, report)))
     if report.gaps:
         _fail(f"the source is not complete, so the plan is not either: {report.gaps[0]}")
+    if result.error is not None:
+        _fail(result.error)
     sys.exit(CHANGES if report.plan.steps or report.plan.withheld else IN_SYNC)
 
 

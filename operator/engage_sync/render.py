@@ -9,6 +9,7 @@ from engage_sync.plan_document import PlanDocument, document_of
 from engage_sync.states import Requests
 from reconcilers.apply import Outcome
 from reconcilers.guard import WHY_HELD
+from reconcilers.merge import sentence
 from reconcilers.model import KINDS, Kind
 from reconcilers.policy import BY_POLICY
 from reconcilers.report import Report
@@ -16,7 +17,7 @@ from reconcilers.steps import Action
 
 Data = dict[str, Any]
 """A run or a plan as the contract's JSON has it, section 8. Of a plan from the cluster there are no `kinds`,
-`skips`, `failures`, `withheld`, `gaps` and `requests`, but there is a `syncPlan`."""
+`skips`, `failures`, `withheld`, `leftAlone`, `gaps` and `requests`, but there is a `syncPlan`."""
 
 Renderer = Callable[[Data, str], str]
 """Data, and the command that approves what is held; empty when there is none."""
@@ -50,6 +51,16 @@ def as_data(report: Report, requests: Requests) -> Data:
                 "reason": item.reason,
             }
             for item in plan.withheld
+        ],
+        "leftAlone": [
+            {
+                "kind": item.kind,
+                "key": item.key,
+                "name": item.name,
+                "reason": item.reason,
+                "message": sentence(item),
+            }
+            for item in plan.left_alone
         ],
         "skips": [
             {"kind": kind, "reason": reason, "count": count} for (kind, reason), count in report.skips.items()
@@ -117,7 +128,7 @@ def as_text(data: Data, approve: str = "") -> str:
     """For people, one line a step, as `terraform plan` would say it."""
     lines = [*_title(data), *(f"! {line}" for line in _quarantine(data))]
     lines += [line for step in data["steps"] for line in step_lines(step)]
-    lines += [f"! {line}" for line in _withheld(data) + _gaps(data)]
+    lines += [f"! {line}" for line in _withheld(data) + _left_alone(data) + _gaps(data)]
     lines += [""] if lines else []
     lines += [*_table(data), *_skips(data), *_failures(data)]
     lines += ["", *_beyond(data), f"Plan: {_summary(data)}   {data['digest']}", *_calls(data)]
@@ -142,7 +153,7 @@ def as_markdown(data: Data, approve: str = "") -> str:
             cells = (step["action"], step["kind"], step["name"], f"`{step['key']}`")
             lines += _markdown_row((*cells, "; ".join((*_risk(step), *_what(step)))))
         lines += ["", "</details>"]
-    remarks = [*_withheld(data), *_gaps(data), *_skips(data), *_failures(data)]
+    remarks = [*_withheld(data), *_left_alone(data), *_gaps(data), *_skips(data), *_failures(data)]
     lines += ["", *(f"- {_inert(remark)}" for remark in remarks)] if remarks else []
     lines += ["", f"{_waiting(data)}:", "", f"    {approve}"] if approve and data["held"] else []
     lines += ["", f"`{data['digest']}`"]
@@ -249,6 +260,11 @@ def _withheld(data: Data) -> list[str]:
     """What nobody wants carried out; the rest of what is withheld is told as a problem, with what to do."""
     return [f"{item['kind']} {item['name']} ({item['key']}): {item['action']} is withheld, {item['reason']}"
             for item in data.get("withheld", ()) if item["reason"] == BY_POLICY]  # fmt: skip
+
+
+def _left_alone(data: Data) -> list[str]:
+    return [f"{item['reason']}: {item['kind']} {item['name']} ({item['key']}): {item['message']}"
+            for item in data.get("leftAlone", ())]  # fmt: skip
 
 
 def _gaps(data: Data) -> list[str]:

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from engage_sync.fields import DURATION_SCHEMA, Model, duration, https_url, matching, wrong
+from engage_sync.fields import DURATION_SCHEMA, Model, duration, https_url, matching, whole, wrong
 from engage_sync.resource import shorten
 from engage_sync.safeguards import Approval, Deletion, Update
 from reconcilers import zones
 from reconcilers.errors import ConfigError
+from reconcilers.onboarding import Onboarding
 
 TENANT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 SECRET_NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"  # noqa: S105 -- the name of a Secret is none
@@ -43,13 +44,6 @@ class Mode(StrEnum):
 
     PLAN = "Plan"
     APPLY = "Apply"
-
-
-class Onboarding(StrEnum):
-    """What Engage holds before the first synchronisation."""
-
-    NEW = "New"
-    EXISTING = "Existing"
 
 
 class Policy(StrEnum):
@@ -169,6 +163,14 @@ class Defaults(Model):
     group_name: Annotated[str, Field(max_length=256), AfterValidator(_group_name)] = "{country} Default Group"
 
 
+class Merge(Model):
+    """What `onboarding: Existing` asks for before it merges."""
+
+    minimum_match_percent: Annotated[
+        int, whole("minimumMatchPercent", 0, 100, "0 merges however little of both sides matches")
+    ] = 80
+
+
 def _some_policies(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
     if len(policies) != 1 if Policy.ALL in policies else Policy.OBSERVE not in policies:
         raise wrong(
@@ -193,6 +195,7 @@ class Spec(Model):
     suspend: bool = False
     mode: Mode = Mode.PLAN
     onboarding: Onboarding = Onboarding.NEW
+    merge: Merge = Merge()
     schedule: Schedule = Schedule()
     source: Source
     target: Target

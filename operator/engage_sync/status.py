@@ -28,6 +28,7 @@ from engage_sync.states import (
 )
 from reconcilers.errors import EmptySource, SyncError
 from reconcilers.levels import LEVELS
+from reconcilers.merge import sentence
 from reconcilers.report import KindRow, Report
 
 LINE_MAX = 128
@@ -173,6 +174,8 @@ def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
     held = f"; {len(report.plan.withheld)} steps are withheld, see the plan" if report.plan.withheld else ""
     if report.plan.held:
         held += f"; {_waiting(report)}"
+    if report.plan.left_alone:
+        held += f"; {_left_alone(report)}"
     if run.mode == "Plan" and report.plan.steps:
         return conditions.Outcome.PLANNED, (
             f"Engage differs from Workplace ({report.plan.summary}){held}; "
@@ -186,6 +189,15 @@ def _waiting(report: Report) -> str:
     if report.plan.quarantine:
         return f"it would be quarantined: {report.plan.quarantine[0]}"
     return f"{len(report.plan.held)} steps would wait for an approval"
+
+
+def _left_alone(report: Report) -> str:
+    items = report.plan.left_alone
+    first = items[0]
+    return (
+        f"{len(items)} could not be matched and are left alone with all below them, "
+        f"first: {first.kind} {first.name!r} ({first.key}): {sentence(first)}"
+    )
 
 
 def _partial_message(report: Report) -> str:

@@ -98,6 +98,8 @@ class MemoryTarget:
     sent: int = 0
     refused: set[str] = field(default_factory=set)
     """External ids of what it will not create, whatever the contract says."""
+    takes_external_ids: bool = True
+    """Will it let anybody set the external id of what is there?"""
     fault: Fault = no_fault
     dead: bool = False
 
@@ -265,6 +267,7 @@ class MemoryTarget:
         if table == "locations" and "GroupId" in fields:
             return self._add_group(row, fields)
         assert fields, "an update of nothing is a wasted call"
+        _refuse_unless(self.takes_external_ids or "ExternalId" not in fields, "400 ExternalId cannot be set")
         known = {*_FIELDS[table], "ExternalId"} - ({"GroupId"} if table in SPACES else set())
         _refuse_unless(set(fields) <= known, f"{table} has no {sorted(set(fields) - known)}")
         for name in _IMMUTABLE.get(table, set()) & set(fields):

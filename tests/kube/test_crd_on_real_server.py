@@ -165,6 +165,7 @@ def test_every_default_is_filled_in(server: Server) -> None:
         suspend=False,
         mode="Plan",
         onboarding="New",
+        merge={"minimumMatchPercent": 80},
         schedule={"interval": "24h", "retryInterval": "5m"},
         target__rateLimit={"perMinute": 500, "perWeek": 50000},
         scope={"requireReservationCenter": True, "reservableOnly": True},

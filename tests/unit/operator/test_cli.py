@@ -261,7 +261,7 @@ def test_the_json_is_the_contracts(engage_sync: Command, tenant: Tenant) -> None
     asked_for = ["digest", "summary", "steps", "skips", "failures", "requests"]
     assert [key for key in data if key in asked_for] == asked_for
     assert set(data) - set(asked_for) == {
-        "heldDigest", "held", "quarantine", "withheld", "gaps", "kinds"
+        "heldDigest", "held", "quarantine", "withheld", "leftAlone", "gaps", "kinds"
     }  # fmt: skip
     assert (data["heldDigest"], data["held"], data["quarantine"]) == ("", 0, [])
     assert re.fullmatch("sha256:[0-9a-f]{64}", data["digest"])

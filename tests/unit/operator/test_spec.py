@@ -14,8 +14,9 @@ from engage_sync.safeguards import (
     UnknownBookings,
     UpdateBudget,
 )
-from engage_sync.spec import InvalidSpec, Mode, Onboarding, Policy, Spec, check_name, parse_spec, read_shape
+from engage_sync.spec import InvalidSpec, Mode, Policy, Spec, check_name, parse_spec, read_shape
 from reconcilers.errors import ConfigError
+from reconcilers.onboarding import Onboarding
 from tests.synctargets import ABSENT, BAD, CANARY, GOOD, LOOPBACK, Bad, spec
 
 
@@ -30,6 +31,7 @@ def test_a_minimal_spec_gets_every_default() -> None:
 
     assert (parsed.tenant, parsed.suspend) == ("acme", False)
     assert (parsed.mode, parsed.onboarding) == (Mode.PLAN, Onboarding.NEW)
+    assert parsed.merge.minimum_match_percent == 80
     assert parsed.schedule.interval == timedelta(hours=24)
     assert parsed.schedule.retry_interval == timedelta(minutes=5)
     assert (parsed.target.rate_limit.per_minute, parsed.target.rate_limit.per_week) == (500, 50_000)
@@ -56,6 +58,7 @@ def test_everything_written_is_read() -> None:
             suspend=True,
             mode="Apply",
             onboarding="Existing",
+            merge={"minimumMatchPercent": 55},
             schedule={"interval": "1h30m", "retryInterval": "1m30s"},
             target__rateLimit={"perMinute": 0, "perWeek": 7},
             scope={"requireReservationCenter": False, "reservableOnly": False, "countries": ["US", "DE"]},
@@ -65,6 +68,7 @@ def test_everything_written_is_read() -> None:
     )
 
     assert (parsed.suspend, parsed.mode, parsed.onboarding) == (True, Mode.APPLY, Onboarding.EXISTING)
+    assert parsed.merge.minimum_match_percent == 55
     assert parsed.schedule.interval == timedelta(minutes=90)
     assert parsed.schedule.retry_interval == timedelta(seconds=90)
     assert parsed.source.base_url == "https://acme.iofficeconnect.com"

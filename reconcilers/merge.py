@@ -1,0 +1,191 @@
+"""Which entity of the target stands for which record, where both were kept by hand: by its path of names.
+
+Down the hierarchy, each below what its parent was matched with. What is certain is paired, to be adopted;
+what could be several, or is another system's, is left alone with all that hangs on it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from reconcilers import countries
+from reconcilers.levels import LEVELS
+from reconcilers.levels.level import Field
+from reconcilers.match import Pairing, claimed, ours
+from reconcilers.model import KINDS, Current, Desired, Entity, Key, Kind, Skip, Value
+from reconcilers.plan import LeftAlone
+from reconcilers.text import alike, fold
+
+AMBIGUOUS = "AmbiguousMatch"
+"""It could be several entities of the target, or several could be one."""
+CLAIMED = "ClaimedMatch"
+"""What it could be carries an external id of another system."""
+BELOW = "BelowUnmatched"
+"""It hangs on something that is left alone."""
+UNMATCHED = (AMBIGUOUS, CLAIMED, BELOW)
+
+T = TypeVar("T")
+Values = tuple[Value, ...]
+Form = Callable[[Values], str]
+"""What of an entity's values is compared; empty for what has nothing to compare."""
+Stage = tuple[Form, bool]
+"""A form, and whether both must also be on the same floor."""
+Group = tuple[list[Entity], list[Current]]
+
+
+@dataclass(slots=True)
+class Merged:
+    """What was paired by its path, and what is left alone."""
+
+    adopted: dict[Key, Current] = field(default_factory=dict)
+    left_alone: list[LeftAlone] = field(default_factory=list)
+    reasons: dict[Key, str] = field(default_factory=dict)
+    """Why, for all that is left alone, what hangs on it included."""
+
+
+def merge(desired: Desired, pairing: Pairing) -> tuple[Desired, Merged]:
+    """The desired state without what is left alone, which counts as skipped and keeps what it has.
+
+    Pairs what is certain.
+    """
+    merged = Merged()
+    for kind in KINDS:
+        unpaired: list[Entity] = []
+        for entity in desired.of(kind):
+            if _hangs_on(entity, merged.reasons):
+                merged.reasons[entity.key] = BELOW
+            elif entity.key not in pairing.current_of:
+                unpaired.append(entity)
+        wanted = [(entity, _as_the_source_says(entity, desired)) for entity in unpaired]
+        for entities, found in _alike(kind, wanted, _free(kind, pairing), pairing):
+            _settle(entities, found, pairing, merged)
+    skips = [Skip(desired.entities[key].kind, key, why, kept=True) for key, why in merged.reasons.items()]
+    clear = {key: entity for key, entity in desired.entities.items() if key not in merged.reasons}
+    return Desired(clear, (*desired.skips, *skips), desired.source_counts), merged
+
+
+def sentence(item: LeftAlone) -> str:
+    """Why it is left alone, and what to do."""
+    found = " or ".join(item.could_be)
+    if item.reason == CLAIMED:
+        return (
+            f"it is {found} by its name, but that carries an external id of another system; "
+            "clear that external id, or rename one of them"
+        )
+    rivals = f", and so could {', '.join(item.rivals)}" if item.rivals else ""
+    return f"it could be {found}{rivals}; make its name differ from all but one"
+
+
+def _hangs_on(entity: Entity, left: dict[Key, str]) -> bool:
+    return any(
+        level_field.ref is not None and value in left
+        for level_field, value in zip(LEVELS[entity.kind].fields, entity.values, strict=True)
+    )
+
+
+def _free(kind: Kind, pairing: Pairing) -> list[Current]:
+    """What the target holds of a kind that stands for nothing yet."""
+    taken = {id(current) for current in pairing.current_of.values() if current.kind is kind}
+    return [item for item in pairing.of(kind) if id(item) not in taken and not ours(item)]
+
+
+def _as_the_source_says(entity: Entity, desired: Desired) -> Values:
+    """Its values with its own name: who gets which suffix says nothing of who is who."""
+    return (desired.own_names.get(entity.key, entity.name), *entity.values[1:])
+
+
+def _alike(
+    kind: Kind, wanted: list[tuple[Entity, Values]], free: list[Current], pairing: Pairing
+) -> Iterator[Group]:
+    """Groups of what looks the same on both sides, the closest likeness first; nobody is in two of them."""
+    for form, near in _FORMS.get(kind, _BY_NAME):
+        here = _grouped(
+            (_place_of(entity, pairing, near), form(values), (entity, values)) for entity, values in wanted
+        )
+        there = _grouped((_place(item, near), form(item.values), item) for item in free)
+        shared = here.keys() & there.keys()
+        for path in shared:
+            yield [entity for entity, _ in here[path]], there[path]
+        seen = {id(entity) for path in shared for entity, _ in here[path]}
+        seen |= {id(item) for path in shared for item in there[path]}
+        wanted = [(entity, values) for entity, values in wanted if id(entity) not in seen]
+        free = [item for item in free if id(item) not in seen]
+
+
+def _grouped(items: Iterable[tuple[Values | None, str, T]]) -> dict[tuple[Values, str], list[T]]:
+    found: dict[tuple[Values, str], list[T]] = {}
+    for place, form, item in items:
+        if place is not None and form:
+            found.setdefault((place, form), []).append(item)
+    return found
+
+
+def _tells_place(level_field: Field, near: bool) -> bool:
+    """What no update can change, its parent and what kind of thing it is; `near`, also the floor it is on."""
+    return level_field.immutable or (near and level_field.path and level_field.ref is not None)
+
+
+def _place(current: Current, near: bool) -> Values:
+    """Where it is in the target."""
+    fields = LEVELS[current.kind].fields
+    return tuple(
+        value for field, value in zip(fields, current.values, strict=True) if _tells_place(field, near)
+    )
+
+
+def _place_of(entity: Entity, pairing: Pairing, near: bool) -> Values | None:
+    """Where it is to be, as the target would have it; None where something of that is not there."""
+    place: list[Value] = []
+    for level_field, value in zip(LEVELS[entity.kind].fields, entity.values, strict=True):
+        if _tells_place(level_field, near):
+            if level_field.ref is not None:
+                above = pairing.current_of.get(Key(str(value)))
+                if above is None:
+                    return None
+                value = above.id
+            place.append(value)
+    return tuple(place)
+
+
+def _settle(entities: list[Entity], found: list[Current], pairing: Pairing, merged: Merged) -> None:
+    certain = len(entities) == len(found) == 1
+    if certain and not claimed(found[0]):
+        pairing.pair(entities[0].key, found[0])
+        merged.adopted[entities[0].key] = found[0]
+        return
+    reason = CLAIMED if certain else AMBIGUOUS
+    could_be = tuple(f'"{item.name}" (id {item.id})' for item in found)
+    for entity in entities:
+        rivals = tuple(sorted(other.key for other in entities if other is not entity))
+        merged.reasons[entity.key] = reason
+        merged.left_alone.append(LeftAlone(entity.kind, entity.key, entity.name, reason, could_be, rivals))
+
+
+def _name(values: Values) -> str:
+    return str(values[0])
+
+
+def _folded(values: Values) -> str:
+    return alike(_name(values))
+
+
+def _known_country(values: Values) -> str:
+    return countries.code_of_name(_name(values)) or countries.same_code(str(values[_CODE]))
+
+
+_CODE = LEVELS[Kind.COUNTRY].index("CountryCode")
+
+_BY_NAME: tuple[Stage, ...] = ((_name, False), (_folded, False))
+_FORMS: dict[Kind, tuple[Stage, ...]] = {
+    Kind.COUNTRY: (
+        (lambda values: str(values[_CODE]).strip().upper(), False),
+        (lambda values: countries.same_code(str(values[_CODE])), False),
+        (_name, False),
+        (lambda values: countries.folded_name(_name(values)), False),
+        (_known_country, False),
+    ),
+    # Cities that fold alike are one region, by their keys.
+    Kind.REGION: (*_BY_NAME, (lambda values: fold(_name(values)), False)),
+    Kind.RESOURCE: ((_name, True), (_name, False), (_folded, True), (_folded, False)),
+}
+"""How likeness is looked for, the closest first."""

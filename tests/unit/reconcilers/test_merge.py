@@ -1,0 +1,425 @@
+"""Merging with an Engage that people filled by hand: what is certain is adopted, the rest left alone."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from reconcilers.errors import RefusedError
+from reconcilers.merge import AMBIGUOUS, BELOW, CLAIMED, sentence
+from reconcilers.model import Key, Kind, Origin, Value
+from reconcilers.plan import Plan
+from reconcilers.policy import INCOMPLETE
+from reconcilers.source import Floor, SpaceType
+from reconcilers.steps import Action
+from reconcilers.sync import sync_once
+from tests.engine.by_hand import filled, named, places, twin
+from tests.engine.memory_target import SPACES, MemoryTarget
+from tests.engine.rig import Rig
+from tests.engine.samples import DESK, building, edit, put, space
+
+
+def actions(plan: Plan) -> set[Action]:
+    return {step.action for step in plan.steps}
+
+
+def left_alone(plan: Plan) -> dict[str, str]:
+    return {str(item.key): item.reason for item in plan.left_alone}
+
+
+@dataclass(slots=True)
+class Refusing:
+    """A writer that refuses every capacity."""
+
+    target: MemoryTarget
+
+    async def create(self, kind: Kind, external_id: Key, fields: Mapping[str, Value]) -> int:
+        return await self.target.create(kind, external_id, fields)
+
+    async def update(self, kind: Kind, id: int, fields: Mapping[str, Value], *, variant: str = "") -> None:
+        if "MaxCapacity" in fields:
+            raise RefusedError("it is being edited", system="target")
+        await self.target.update(kind, id, fields, variant=variant)
+
+    async def delete(self, kind: Kind, id: int, *, variant: str = "") -> None:
+        await self.target.delete(kind, id, variant=variant)
+
+
+def untouched(rig: Rig) -> None:
+    """The next run has nothing to do."""
+    assert rig.writes_of_sync() == []
+
+
+def test_what_is_there_by_its_path_is_adopted_in_one_call_each_and_keeps_its_internal_id() -> None:
+    rig = filled()
+    before = sorted((table, row["id"]) for table, row in rig.target.rows())
+    plan = rig.plan()
+    assert actions(plan) == {Action.ADOPT}
+
+    report = rig.sync()
+
+    assert report.whole
+    assert sorted((table, row["id"]) for table, row in rig.target.rows()) == before
+    assert {call.fields for call in rig.target.writes} == {("ExternalId",)}
+    assert len(rig.target.writes) == len(plan.steps) == len(places(rig.target))
+    entries = rig.store.entries or {}
+    assert {entry.origin for entry in entries.values()} == {Origin.ADOPTED}
+    untouched(rig)
+
+
+def test_case_blanks_and_diacritics_do_not_matter_and_are_corrected_with_the_external_id() -> None:
+    rig = filled()
+    named(rig.target, "regions", "Houston")["ResourceName"] = " HOUSTON "
+    named(rig.target, "locations", "Tower")["ResourceName"] = "töwer"
+    put(rig.source, space(101, "Café  Ångström", 1))
+    row = named(rig.target, "rooms", "Gemini")
+    row["ResourceName"] = "cafe ANGSTROM "
+
+    rig.sync()
+
+    assert rig.target.find("wp:room:101") is row
+    assert row["ResourceName"] == "Café Ångström"
+    assert [set(c.fields) for c in rig.target.writes if c.external_id == "wp:room:101"] == [
+        {"ResourceName", "ExternalId"}
+    ]
+    assert len(rig.target.tables["locations"]) == 2
+    untouched(rig)
+
+
+def test_exact_goes_before_folded() -> None:
+    rig = filled()
+    put(rig.source, space(101, "Café", 1))
+    cafe = named(rig.target, "rooms", "Gemini")
+    cafe["ResourceName"] = "Café"
+    other = twin(rig.target, "rooms", cafe, ResourceName="CAFE")
+
+    rig.sync()
+
+    assert rig.target.find("wp:room:101") is cafe
+    assert (other["ResourceName"], other["ExternalId"]) == ("CAFE", None)
+    untouched(rig)
+
+
+def test_one_that_could_be_several_is_listed_and_left_alone() -> None:
+    rig = filled()
+    put(rig.source, space(101, "GÉMINI", 1))
+    gemini = named(rig.target, "rooms", "Gemini")
+    other = twin(rig.target, "rooms", gemini, ResourceName="Gemini ")
+    before = [dict(gemini), dict(other)]
+
+    report = rig.sync()
+
+    assert left_alone(report.plan) == {"wp:room:101": AMBIGUOUS}
+    assert [gemini, other] == before
+    assert report.skips[Kind.RESOURCE, AMBIGUOUS] == 1
+    assert report.whole
+    assert not report.problems
+    ids = f'"Gemini" (id {gemini["id"]}) or "Gemini " (id {other["id"]})'
+    assert sentence(report.plan.left_alone[0]).startswith(f"it could be {ids};")
+    untouched(rig)
+
+
+def test_several_that_could_be_one_are_all_left_alone() -> None:
+    rig = filled()
+    put(rig.source, space(101, "GEMINÎ", 1), space(103, "Gémini", 1))
+    gemini = named(rig.target, "rooms", "Gemini")
+
+    report = rig.sync()
+
+    assert left_alone(report.plan) == {"wp:room:101": AMBIGUOUS, "wp:room:103": AMBIGUOUS}
+    assert (gemini["ResourceName"], gemini["ExternalId"]) == ("Gemini", None)
+    assert "so could wp:room:103" in sentence(report.plan.left_alone[0])
+    untouched(rig)
+
+
+def test_two_of_one_name_are_told_apart_by_their_floor_and_not_by_a_suffix_of_ours() -> None:
+    rig = filled()
+    put(rig.source, space(100, "Gemini", 2), space(101, "Gemini", 1))  # the second one is to get a suffix
+    gemini, apollo = (
+        rig.target.tables["rooms"][id]
+        for id in sorted(
+            (row["id"] for row in rig.target.tables["rooms"].values() if row["LocationId"] == 1),
+            key=lambda id: rig.target.tables["rooms"][id]["ResourceName"] != "Gemini",
+        )
+    )
+    apollo |= {"ResourceName": "Gemini ", "FloorNumber": "1"}
+
+    rig.sync()
+
+    assert (gemini["ExternalId"], apollo["ExternalId"]) == ("wp:room:101", "wp:room:100")
+    assert (gemini["ResourceName"], apollo["ResourceName"]) == ("Gemini (Ground Floor)", "Gemini")
+    untouched(rig)
+
+
+def test_two_of_one_name_where_engage_has_one_elsewhere_are_left_alone() -> None:
+    rig = filled()
+    put(rig.source, Floor(9, "Roof", 10), space(101, "Gemini", 9), space(103, "Gemini", 9))
+    report = rig.sync()
+    assert left_alone(report.plan) == {"wp:room:101": AMBIGUOUS, "wp:room:103": AMBIGUOUS}
+    untouched(rig)
+
+
+def test_what_moved_to_another_floor_is_the_same() -> None:
+    rig = filled()
+    edit(rig.source.spaces, 101, floor=2)
+    row = named(rig.target, "rooms", "Gemini")
+    rig.sync()
+    assert (row["ExternalId"], row["FloorNumber"]) == ("wp:room:101", "1")
+
+
+def test_nothing_is_done_below_what_is_ambiguous() -> None:
+    rig = filled(minimum_match=0)
+    edit(rig.source.buildings, 10, name="TOWÉR")
+    tower = named(rig.target, "locations", "Tower")
+    twin(rig.target, "locations", tower, ResourceName="Tower ")
+    here = [row for table in SPACES for row in rig.target.tables[table].values()]
+    below = [row for row in here if row["LocationId"] == tower["id"]]
+    before = [dict(row) for row in below]
+    put(rig.source, Floor(9, "Roof", 10), space(109, "New", 9))
+
+    report = rig.sync()
+
+    assert left_alone(report.plan) == {"wp:building:10": AMBIGUOUS}
+    assert report.skips[Kind.FLOOR, BELOW] == 3
+    assert report.skips[Kind.RESOURCE, BELOW] == 4
+    assert below == before
+    assert len(below) == 3
+    assert not {"wp:floor:1", "wp:floor:9", "wp:room:109"} & places(rig.target).keys()
+    untouched(rig)
+
+
+def test_what_another_system_finds_by_its_own_external_id_is_not_taken_from_it() -> None:
+    rig = filled()
+    gemini = named(rig.target, "rooms", "Gemini")
+    gemini["ExternalId"] = "SAP-17"
+
+    report = rig.sync()
+
+    assert left_alone(report.plan) == {"wp:room:101": CLAIMED}
+    assert gemini["ExternalId"] == "SAP-17"
+    assert "another system" in sentence(report.plan.left_alone[0])
+    untouched(rig)
+
+
+def test_a_blank_external_id_is_nobodys() -> None:
+    rig = filled()
+    named(rig.target, "rooms", "Gemini")["ExternalId"] = " "
+    rig.sync()
+    assert rig.target.find("wp:room:101")["ResourceName"] == "Gemini"
+
+
+def test_rooms_of_one_name_in_two_buildings_are_told_apart() -> None:
+    rig = filled()
+    towers = {
+        row["LocationId"]: row["id"]
+        for row in rig.target.tables["rooms"].values()
+        if row["ResourceName"] == "Apollo"
+    }
+    rig.sync()
+    found = {
+        rig.target.find(f"wp:building:{building}")["id"]: rig.target.find(f"wp:room:{room}")["id"]
+        for building, room in ((10, 100), (20, 200))
+    }
+    assert found == towers
+
+
+def test_a_desk_is_not_taken_for_a_room() -> None:
+    rig = filled()
+    edit(rig.source.spaces, 101, type=DESK)
+    gemini = named(rig.target, "rooms", "Gemini")
+
+    report = rig.sync()
+
+    assert gemini["ExternalId"] is None
+    assert [problem.reason for problem in report.problems] == ["NameTaken"]
+
+
+def test_what_only_engage_holds_is_never_touched() -> None:
+    rig = filled()
+    extra = twin(rig.target, "rooms", named(rig.target, "rooms", "Gemini"), ResourceName="Board")
+    before = dict(extra)
+    rig.sync()
+    rig.source.spaces.clear()
+    rig.sync()
+    assert extra == before
+    assert rig.target.tables["rooms"] == {extra["id"]: extra}
+
+
+def test_what_is_added_later_is_matched_too() -> None:
+    rig = filled()
+    late = rig.source.spaces.pop(200)
+    rig.sync()
+    row = next(row for row in rig.target.tables["rooms"].values() if row["ExternalId"] is None)
+
+    put(rig.source, late)
+    rig.sync()
+
+    assert row["ExternalId"] == "wp:room:200"
+    untouched(rig)
+
+
+def test_a_building_added_later_is_matched_with_all_below_it() -> None:
+    rig = filled(minimum_match=0)
+    annex = rig.source.buildings.pop(20)
+    rig.sync()
+    before = sorted((table, row["id"]) for table, row in rig.target.rows())
+
+    put(rig.source, annex)
+    rig.sync()
+
+    assert sorted((table, row["id"]) for table, row in rig.target.rows()) == before
+    assert rig.target.find("wp:room:200")["ResourceName"] == "Apollo"
+    untouched(rig)
+
+
+@pytest.mark.parametrize("code", ["GB", "UK", "gb", "", "GBR"])
+@pytest.mark.parametrize(
+    "name", ["UK", "gb", "United Kingdom", "United Kingdom of Great Britain and Northern Ireland (the)"]
+)
+def test_a_country_is_one_by_whatever_name(name: str, code: str) -> None:
+    rig = filled()
+    official = "United Kingdom of Great Britain and Northern Ireland (the)"
+    for id in rig.source.buildings:
+        edit(rig.source.buildings, id, country_code="GB", country_name=official)
+    row = named(rig.target, "countries", "United States of America")
+    row |= {"ResourceName": name, "CountryCode": code}
+
+    rig.sync()
+
+    assert row["ExternalId"] == "wp:country:GB"
+    assert row["CountryCode"] == "GB"
+    assert len(rig.target.tables["countries"]) == 1
+    untouched(rig)
+
+
+def test_the_code_of_a_country_goes_before_its_name() -> None:
+    rig = filled()
+    by_code = named(rig.target, "countries", "United States of America")
+    by_code["ResourceName"] = "The States"
+    twin(rig.target, "countries", by_code, ResourceName="United States of America", CountryCode="")
+    plan = rig.plan()
+    adopted = next(step for step in plan.withheld if step.kind is Kind.COUNTRY)
+    # Its name is the other's: a person must rename one of them. What is below goes on.
+    assert (adopted.action, adopted.reason) == (Action.ADOPT, "NameTaken")
+    assert Action.CREATE not in actions(plan)
+
+
+def test_the_default_group_is_matched_by_its_name() -> None:
+    rig = filled()
+    (group,) = rig.target.tables["groups"].values()
+    rig.sync()
+    assert group["ExternalId"] == "wp:group:US"
+
+
+def test_a_group_that_could_be_two_hinders_nobody() -> None:
+    rig = filled()
+    (group,) = rig.target.tables["groups"].values()
+    group["ResourceName"] = "united states of america default group"
+    twin(rig.target, "groups", group, ResourceName="UNITED STATES OF AMERICA DEFAULT  GROUP")
+    put(rig.source, space(110, "New", 1))
+
+    report = rig.sync()
+
+    assert left_alone(report.plan) == {"wp:group:US": AMBIGUOUS}
+    assert rig.target.find("wp:room:110")["GroupId"] == group["id"]
+    untouched(rig)
+
+
+def test_the_group_of_a_resource_stays_engages() -> None:
+    rig = filled()
+    gemini = named(rig.target, "rooms", "Gemini")
+    (group,) = rig.target.tables["groups"].values()
+    other = twin(rig.target, "groups", group, ResourceName="VIP")
+    rig.target.tables["locations"][gemini["LocationId"]]["GroupIds"].append(other["id"])
+    gemini["GroupId"] = other["id"]
+    rig.sync()
+    assert gemini["GroupId"] == other["id"]
+
+
+def test_a_type_that_could_be_two_keeps_its_resources_alone() -> None:
+    rig = filled(minimum_match=0)
+    edit(rig.source.types, 52, name="Cönference")
+    conference = named(rig.target, "workspaceTypes", "Conference")
+    twin(rig.target, "workspaceTypes", conference, ResourceName="CONFERENCE ")
+
+    report = rig.sync()
+
+    assert left_alone(report.plan) == {"wp:type:52": AMBIGUOUS}
+    assert report.skips[Kind.RESOURCE, BELOW] == 3
+    untouched(rig)
+
+
+def test_what_is_ours_is_not_lost_when_it_comes_to_hang_on_what_is_left_alone() -> None:
+    rig = filled()
+    rig.sync()
+    conference = named(rig.target, "workspaceTypes", "Conference")
+    for name in ("Lab", "LAB "):
+        twin(rig.target, "workspaceTypes", conference, ResourceName=name, ExternalId=None)
+    put(rig.source, SpaceType(60, "Láb", "We Spaces"))
+    edit(rig.source.spaces, 101, type=60, name="Renamed")
+
+    untouched(rig)
+
+    assert rig.target.find("wp:room:101")["ResourceName"] == "Gemini"
+
+
+def test_while_the_source_is_incomplete_nothing_is_adopted_nor_made_beside_it() -> None:
+    rig = filled()
+    rig.source.hidden.add(("spaces", 100))
+
+    report = rig.sync()
+
+    assert rig.target.writes == []
+    assert {item.reason for item in report.plan.withheld} == {INCOMPLETE}
+    rig.source.hidden.clear()
+    assert actions(rig.plan()) == {Action.ADOPT}
+
+
+def test_where_external_ids_cannot_be_written_the_mapping_carries_the_match() -> None:
+    rig = filled()
+    rig.target.takes_external_ids = False
+    named(rig.target, "rooms", "Gemini")["MaxCapacity"] = 12
+
+    report = rig.sync()
+
+    assert report.whole
+    assert named(rig.target, "rooms", "Gemini")["MaxCapacity"] == 4
+    assert {entry.origin for entry in (rig.store.entries or {}).values()} == {Origin.MATCHED}
+    sent = rig.target.sent
+    assert rig.plan().steps == ()
+    untouched(rig)
+    assert rig.target.sent == sent
+    edit(rig.source.spaces, 101, name="Mercury")
+    assert [call.fields for call in rig.writes_of_sync()] == [("ResourceName",)]
+    again = rig.source.spaces.pop(101)
+    put(rig.source, space(301, again.name, 1))
+    assert rig.writes_of_sync() == []
+    assert "wp:room:301" in (rig.store.entries or {})
+    untouched(rig)
+    del rig.source.spaces[301]
+    assert [call.verb for call in rig.writes_of_sync()] == ["DELETE"]
+
+
+def test_a_refusal_that_is_not_about_the_external_id_is_told() -> None:
+    rig = filled()
+    gemini = named(rig.target, "rooms", "Gemini")
+    gemini["MaxCapacity"] = 12
+
+    report = asyncio.run(sync_once(rig.ports(), rig.settings, Refusing(rig.target), rig.gate))
+
+    assert [(problem.key, problem.message) for problem in report.problems] == [
+        ("wp:room:101", "it is being edited")
+    ]
+    assert gemini["ExternalId"] is None
+    assert "wp:room:101" not in (rig.store.entries or {})
+
+
+def test_building_of_another_city_is_another_building() -> None:
+    rig = filled(minimum_match=0)
+    put(rig.source, building(30, "Tower", city="Dallas"))
+    for center in rig.source.centers.values():
+        edit(rig.source.centers, center.id, buildings=center.buildings | {30})
+    rig.sync()
+    assert len([r for r in rig.target.tables["locations"].values() if r["ResourceName"] == "Tower"]) == 2
+    untouched(rig)
