@@ -19,6 +19,7 @@ from engage_sync.progress import ProgressBar
 from engage_sync.render import RENDERERS
 from engage_sync.sandbox.command import sandbox_command
 from engage_sync.serve import Options, serve
+from engage_sync.spacedata.command import spacedata_command
 from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
 from reconcilers.errors import ConfigError, SyncError
 
@@ -168,6 +169,7 @@ def crd() -> None:
 
 
 cli.add_command(sandbox_command)
+cli.add_command(spacedata_command)
 
 
 def main() -> None:
