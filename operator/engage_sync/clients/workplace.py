@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)  # no slots: Python 3.11 cannot construct a frozen generic with them
-class _List(Generic[R]):
+class Collection(Generic[R]):
     """One countable listing."""
 
     name: str
@@ -69,13 +69,15 @@ class _List(Generic[R]):
     """Sent with the pages alone: it chooses fields, not records."""
 
 
-BUILDINGS = _List[Building]("buildings", "/buildings", BuildingWire, shape={"selector": "centers(module)"})
-FLOORS = _List[Floor]("floors", "/floors", FloorWire)
+BUILDINGS = Collection[Building](
+    "buildings", "/buildings", BuildingWire, shape={"selector": "centers(module)"}
+)
+FLOORS = Collection[Floor]("floors", "/floors", FloorWire)
 # What is listed when neither is said is not documented, so both are (domain.md section 2.4).
-SPACES = _List[Space](
+SPACES = Collection[Space](
     "spaces", "/rooms", SpaceWire, filters={"includeReservable": "true", "includeNonReservable": "true"}
 )
-TYPES = _List[SpaceType]("space types", "/rooms/types", SpaceTypeWire)
+TYPES = Collection[SpaceType]("space types", "/rooms/types", SpaceTypeWire)
 
 
 class WorkplaceSource:
@@ -120,10 +122,7 @@ class WorkplaceSource:
             "source",
             ReadOnlyTransport(transport, system="source"),
             user_agent=user_agent,
-            headers={
-                "x-auth-username": header_value(credentials.username, "Workplace username", "source"),
-                "x-auth-password": header_value(credentials.password, "Workplace password", "source"),
-            },
+            headers=auth_headers(credentials),
             bounds=bounds,
             timing=timing,
         )
@@ -159,12 +158,27 @@ class WorkplaceSource:
         names = await self._country_names(buildings)
         return Observation(buildings, floors, spaces, types, centers, names)
 
-    async def _listing(self, what: _List[R]) -> Listing[R]:
+    async def whole(self, what: Collection[R]) -> tuple[R, ...]:
+        """All records of a collection, for whoever must know that one is not there.
+
+        Raises:
+            IncompleteAnswer: a record cannot be understood, or they are not as many as are counted.
+            SyncError: it could not be read to its end.
+        """
+        listing = await self._listing(what)
+        if not _adds_up(listing):
+            raise _incomplete(f"listed {len(listing.items)} {what.name} and counts {listing.counted}")
+        if listing.unreadable:
+            record = listing.unreadable[0]
+            raise _incomplete(f"lists {what.name} {record.id}, which cannot be understood: {record.problem}")
+        return listing.items
+
+    async def _listing(self, what: Collection[R]) -> Listing[R]:
         """A listing, read once more when it does not add up: an item moving between pages is soon over."""
         listing = await self._pass(what)
         return listing if _adds_up(listing) else await self._pass(what)
 
-    async def _pass(self, what: _List[R]) -> Listing[R]:
+    async def _pass(self, what: Collection[R]) -> Listing[R]:
         before = await self._count(what)
         items: list[R] = []
         unreadable: list[Unreadable] = []
@@ -201,7 +215,7 @@ class WorkplaceSource:
 
         return await self._http.call(self._get(path, params), judge)
 
-    async def _count(self, what: _List[Any]) -> int:
+    async def _count(self, what: Collection[Any]) -> int:
         def judge(answer: Answer) -> int:
             try:
                 return CountWire.model_validate(self._body(answer)).count
@@ -245,32 +259,53 @@ class WorkplaceSource:
         """Names of all countries, asked for only where the default country's name may be needed."""
         if not self._default_country or all(code_of(building.country_code) for building in buildings.items):
             return ()
-        names: list[tuple[str, str]] = []
+        return tuple(await self.uncounted("/countries", CountryWire))
+
+    async def uncounted(self, path: str, wire: type[RecordWire[T]]) -> list[T]:
+        """What can be read of a short listing, where nothing hangs on its completeness."""
+        records: list[T] = []
         done = 0
         while True:
-            page = await self._page("/countries", done, {})
-            names += read_records(CountryWire, page)[0]
+            page = await self._page(path, done, {})
+            records += read_records(wire, page)[0]
             done += len(page)
             if len(page) < PAGE or done > 10 * PAGE:  # there are some 250 countries
-                return tuple(names)
+                return records
 
     def _get(self, path: str, params: Mapping[str, str]) -> Call:
         return Call("GET", self._base + path, what=path, params=params, setting="spec.source.baseURL")
 
     def _body(self, answer: Answer) -> object:
-        """The JSON of an answer that is no error; the one place that knows Workplace's errors."""
-        common_status(answer)
-        if answer.ok:
-            answer.no_echo(self._hidden)
-            return answer.json()
-        told = vendor_message(answer, self._hidden)
-        said = f"{answer.status}: {told}" if told else f"{answer.status}"
-        if answer.status in (401, 403):
-            raise CredentialsRejected(
-                f"Workplace does not accept the username and password, it answered {answer.what} with {said}",
-                system="source",
-            )
-        raise answer.nonsense(said)
+        return body_of(answer, self._hidden)
+
+
+def auth_headers(credentials: WorkplaceCredentials) -> dict[str, bytes]:
+    """What goes with every request. Raises ConfigError for what cannot be sent in a header."""
+    return {
+        "x-auth-username": header_value(credentials.username, "Workplace username", "source"),
+        "x-auth-password": header_value(credentials.password, "Workplace password", "source"),
+    }
+
+
+def body_of(answer: Answer, hidden: Hidden) -> object:
+    """The JSON of an answer that is no error. Raises SyncError for one that is."""
+    common_status(answer)
+    if answer.ok:
+        answer.no_echo(hidden)
+        return answer.json()
+    raise answer.nonsense(told_of(answer, hidden))
+
+
+def told_of(answer: Answer, hidden: Hidden) -> str:
+    """An error's status and sentence. Raises CredentialsRejected where it is about our credentials."""
+    told = vendor_message(answer, hidden)
+    said = f"{answer.status}: {told}" if told else f"{answer.status}"
+    if answer.status in (401, 403):
+        raise CredentialsRejected(
+            f"Workplace does not accept the username and password, it answered {answer.what} with {said}",
+            system="source",
+        )
+    return said
 
 
 def _adds_up(listing: Listing[Any]) -> bool:

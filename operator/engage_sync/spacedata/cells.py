@@ -19,6 +19,7 @@ MAX_NAME, MAX_DESCRIPTION = 255, 32_766
 """Characters. Workplace's own limits are not public; a cell that is full (32,767) was cut off."""
 MAX_CAPACITY, MAX_AREA = 100_000, 10**9
 
+_DECIMAL = re.compile(r"[-+]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 _YES, _NO = {"yes", "y", "true", "1"}, {"no", "n", "false", "0"}
 _JOINERS = "\u200c\u200d\u200e\u200f"  # Persian, Indic scripts and right-to-left text need them
 _DIGITS_KEPT = 1e15
@@ -46,10 +47,27 @@ class CellReader:
 
     def is_blank(self, row: int) -> bool:
         """Whether no known column of a row holds anything."""
+        cells = self._sheet.rows[row]
         return not any(
-            clean(cell) if isinstance(cell, str) else cell is not None
-            for cell in (self.raw(row, column) for column in self._columns)
+            cell is not None and not (isinstance(cell, str) and cell.isspace())
+            for cell in (cells[number - 1] for number in self._columns.values() if number <= len(cells))
         )
+
+    def texts(self, row: int, columns: Sequence[Column]) -> tuple[str | None, ...]:
+        """The texts of several columns; the hot path, so what was plain before is taken as it is."""
+        cells = self._sheet.rows[row]
+        size = len(cells)
+        plain = self._plain
+        numbers = self._columns
+        found: list[str | None] = []
+        for column in columns:
+            number = numbers.get(column, 0)
+            cell = cells[number - 1] if 0 < number <= size else None
+            if isinstance(cell, str) and cell in plain and not self._merged:
+                found.append(cell)
+            else:
+                found.append(self.text(row, column))
+        return tuple(found)
 
     def text(self, row: int, column: Column) -> str | None:
         """A text, tidied; empty when blank."""
@@ -117,10 +135,10 @@ class CellReader:
         cell = self._value(row, column)
         if cell is None:
             return None
-        if not isinstance(cell, bool):
-            text = clean(text_of(cell))
-            if re.fullmatch(r"[-+]?\d{1,30}(\.\d{1,30})?", text, re.ASCII) or isinstance(cell, float):
-                return Decimal(text)
+        if isinstance(cell, float):
+            return Decimal(text_of(cell))
+        if isinstance(cell, str) and _DECIMAL.fullmatch(clean(cell)):
+            return Decimal(clean(cell))
         self._note(Reason.NOT_A_NUMBER, row, column, "it is not a number", f"write {what}, without a unit")
         return None
 
@@ -135,7 +153,7 @@ class CellReader:
         if isinstance(cell, Formula | ErrorValue | DateValue):
             self._spoiled(row, column, cell)
             return None
-        if isinstance(cell, float) and not isinstance(cell, bool) and abs(cell) >= _DIGITS_KEPT:
+        if isinstance(cell, float) and abs(cell) >= _DIGITS_KEPT:
             self._note(
                 Reason.DIGITS_LOST, row, column, "numbers keep 15 digits, so its end is lost",
                 "format the cell as Text and type it again",
@@ -180,6 +198,8 @@ class CellReader:
         return tidy
 
     def _is_merged(self, row: int, column: Column) -> bool:
+        if not self._merged:
+            return False
         starts, ends = self._merged.get(column, ((), ()))
         index = bisect_right(starts, row) - 1
         return index >= 0 and row <= ends[index]

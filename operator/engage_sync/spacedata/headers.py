@@ -14,7 +14,7 @@ from engage_sync.spacedata.columns import (
     header_key,
     letter,
 )
-from engage_sync.spacedata.grid import Cell, Formula, Sheet, Workbook
+from engage_sync.spacedata.grid import Cell, ErrorValue, Formula, Sheet, Workbook
 from engage_sync.spacedata.problems import Place, Problems, Reason, text_of
 from reconcilers.text import clean
 
@@ -155,9 +155,10 @@ def _renames(sheet: Sheet, row: int, columns: Mapping[Column, int], problems: Pr
     renames = {}
     for column, number in columns.items():
         cell = above[number - 1] if number <= len(above) else None
-        if isinstance(cell, Formula):
+        if isinstance(cell, Formula | ErrorValue):
+            reason = Reason.FORMULA if isinstance(cell, Formula) else Reason.ERROR_VALUE
             place = Place(sheet.name, RENAME_ROW, number, column)
-            problems.add(Reason.FORMULA, place, cell, "the name of a column is a formula", "type it as text")
+            problems.add(reason, place, cell, "the name of a column is no text", "type it as text")
         elif clean(text_of(cell)):
             renames[column] = clean(text_of(cell))
     return renames

@@ -42,7 +42,7 @@ def read_rows(sheet: Sheet, header_row: int, cells: CellReader) -> Iterator[Row]
             continue
         yield Row(
             number,
-            tuple(cells.text(number, column) for column in TEXT_COLUMNS),
+            cells.texts(number, TEXT_COLUMNS),
             cells.yes_no(number, Column.OCCUPIABLE),
             cells.capacity(number),
             cells.area(number, Column.SQUARE_FEET),

@@ -23,6 +23,8 @@ DATA_SHEET, EXAMPLE_SHEET, INSTRUCTIONS_SHEET, LISTS_SHEET = "Space Data", "Exam
 _LAST_ROW = 200_000
 """Lists to choose from reach down to here."""
 _SPACE_TYPES_ROOM = 500
+_TEXT = 49
+"""The built-in number format that keeps what is typed as it is."""
 _NUMBERS = {Column.CAPACITY, Column.SQUARE_FEET, Column.RENTABLE_SQUARE_FEET}
 _WIDTHS = {Column.BUILDING_NAME: 28, Column.ADDRESS: 28, Column.DESCRIPTION: 32, Column.ROOM: 16}
 
@@ -74,7 +76,7 @@ class _Styles:
         self.bold = book.add_format({"bold": True})
         self.note = book.add_format({"italic": True, "font_color": "#666666"})
         self.wrap = book.add_format({"text_wrap": True, "valign": "top"})
-        self.text = book.add_format({"num_format": "@"})
+        self.text = book.add_format({"num_format": _TEXT})
         self.required = book.add_format({**header, "bg_color": "#FFC000"})
         self.optional = book.add_format({**header, "bg_color": "#DDEBF7"})
 

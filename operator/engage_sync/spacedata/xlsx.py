@@ -28,6 +28,7 @@ _CURE = "open it in Excel and save it again as .xlsx"
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _DIGITS = "0123456789"
+_CELL = b"<c "
 
 
 class Xlsx:
@@ -63,12 +64,19 @@ class Xlsx:
     def read(self, index: int, last_row: int | None = None) -> Sheet:
         """One sheet, whole or its top; raises UnreadableWorkbook."""
         name, hidden, path = self._sheets[index]
+        if last_row is None:
+            self._refuse_too_many(path)
         handler = _SheetHandler(
             path, self._strings, self._formats, self._date1904, self._budget, last_row or limits.MAX_ROWS
         )
         self._parse(path, handler, limits.MAX_PART_BYTES)
         self._budget.take_cells(handler.cells_uncounted)
         return Sheet(name, hidden, handler.rows, handler.merged, handler.hidden_rows)
+
+    def _refuse_too_many(self, path: str) -> None:
+        """Count cells before they are parsed, at a fiftieth of the time: millions of blank ones are usual."""
+        chunks = self._package.chunks(path, limits.MAX_PART_BYTES)
+        limits.Budget().take_cells(sum(chunk.count(_CELL) for chunk in chunks))
 
     def _parse(self, part: str, handler: xml.Handler, most: int = limits.MAX_SMALL_PART_BYTES) -> None:
         xml.parse(part, self._package.chunks(part, most), handler)
@@ -249,9 +257,8 @@ class _SheetHandler:
         self._row: list[Cell] = []
         self._column = 0
         self._in_cell = False
-        self._type = "n"
-        self._style = ""
-        self._value: list[str] | None = None
+        self._cell_attributes: dict[str, str] = {}
+        self._value: list[str] = []
         self._formula: list[str] | None = None
         self._collect: list[str] | None = None
         self._phonetic = False
@@ -260,11 +267,13 @@ class _SheetHandler:
         self.depth += 1
         tag = xml.local(name) if ":" in name else name
         if tag == "c":
-            self._start_cell(attributes)
+            self._in_cell = True
+            self._cell_attributes = attributes
+            self.cells_uncounted += 1
+            if self.cells_uncounted > limits.MAX_CELLS:  # one endless row
+                self._budget.take_cells(self.cells_uncounted)
         elif self._in_cell:
             if tag == "v" or (tag == "t" and not self._phonetic):
-                if self._value is None:
-                    self._value = []
                 self._collect = self._value
             elif tag == "f":
                 self._collect = self._formula = []
@@ -279,6 +288,8 @@ class _SheetHandler:
         self.depth -= 1
         self._collect = None
         tag = xml.local(name) if ":" in name else name
+        if tag == "v":
+            return
         if tag == "c":
             self._end_cell()
         elif tag == "row":
@@ -313,21 +324,6 @@ class _SheetHandler:
                 self.hidden_rows.append(self._number)
         self._row = []
 
-    def _start_cell(self, attributes: dict[str, str]) -> None:
-        reference = attributes.get("r")
-        if reference is None:
-            self._column += 1
-        else:
-            letters = reference.rstrip(_DIGITS)
-            self._column = self._columns.get(letters) or self._learn(letters)
-        self._in_cell = True
-        self._type = attributes.get("t", "n")
-        self._style = attributes.get("s", "")
-        self._value = self._formula = None
-        self.cells_uncounted += 1
-        if self.cells_uncounted > limits.MAX_CELLS:  # one endless row
-            self._budget.take_cells(self.cells_uncounted)
-
     def _learn(self, letters: str) -> int:
         number = _column_number(letters)
         if number == 0:
@@ -337,33 +333,48 @@ class _SheetHandler:
 
     def _end_cell(self) -> None:
         self._in_cell = False
-        if (self._value is None and self._formula is None) or self._column > MAX_COLUMNS:
+        reference = self._cell_attributes.get("r")
+        if reference is None:
+            column = self._column + 1
+        else:
+            letters = reference.rstrip(_DIGITS)
+            column = self._columns.get(letters) or self._learn(letters)
+        self._column = column
+        if not self._value and self._formula is None:
             return
-        cell = self._cell("".join(self._value or ()))
-        if cell is None:
-            return
-        missing = self._column - 1 - len(self._row)
-        if missing > 0:
-            self._row.extend([None] * missing)
-        elif missing < 0:
-            if self._row[self._column - 1] is not None:
-                raise self._damaged()
-            self._row[self._column - 1] = cell
-            return
-        self._row.append(cell)
+        cell = self._cell()
+        self._value.clear()
+        if cell is not None and column <= MAX_COLUMNS:
+            self._put(column, cell)
 
-    def _cell(self, text: str) -> Cell:
+    def _put(self, column: int, cell: Cell) -> None:
+        row = self._row
+        size = len(row)
+        if column == size + 1:
+            row.append(cell)
+        elif column > size:
+            row.extend([None] * (column - 1 - size))
+            row.append(cell)
+        elif row[column - 1] is None:
+            row[column - 1] = cell
+        else:
+            raise self._damaged()
+
+    def _cell(self) -> Cell:
+        text = "".join(self._value)
         if self._formula is not None:
-            return Formula("=" + "".join(self._formula))
-        if self._type == "s":
+            formula, self._formula = "=" + "".join(self._formula), None
+            return Formula(formula)
+        type = self._cell_attributes.get("t", "n")
+        if type == "s":
             return self._shared(text)
-        if self._type == "n":
+        if type == "n":
             return self._number_cell(text)
-        if self._type == "b":
+        if type == "b":
             return text.strip() in ("1", "true")
-        if self._type == "e":
+        if type == "e":
             return ErrorValue(text)
-        if self._type == "d":
+        if type == "d":
             return DateValue(text) if text else None
         self._budget.take_text(len(text))
         return _unescape(text) or None
@@ -384,7 +395,7 @@ class _SheetHandler:
             return ErrorValue(text)
         if not isfinite(value):
             return ErrorValue(text)
-        code = self._formats.get(self._style)
+        code = self._formats.get(self._cell_attributes.get("s", ""))
         return value if code is None else shown(value, code, self._date1904)
 
     def _merge(self, reference: str) -> None:
