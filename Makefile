@@ -25,8 +25,9 @@ lint: $(STAMP) ## Style, types and import contracts
 bench: $(STAMP) ## Measure plan and apply, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
-soak: $(STAMP) ## The property tests with many more histories
-	HISTORIES=5000 $(BIN)/python -m pytest tests/property
+soak: $(STAMP) ## Many more histories, and every kill point on a real API server
+	HISTORIES=5000 KILL_POINTS=all $(BIN)/python -m pytest tests/property tests/e2e/test_kill_matrix.py \
+		tests/e2e/test_two_operators.py
 
 crds: ## Copy the CRDs into the chart
 	cp crds/*.yaml charts/engage-sync/files/

@@ -19,7 +19,7 @@ from reconcilers.source import Listing, Observation
 from reconcilers.steps import Action, Delete, Destructive, Step, Update, canonical, key_of, kind_of
 
 ALWAYS, DESTRUCTIVE, BELOW = "EveryStep", "Destructive", "BelowDestroyed"
-BOOKED, UNKNOWN = "FutureBookings", "UnknownBookings"
+BOOKED, UNKNOWN, UNREAD = "FutureBookings", "UnknownBookings", "UnreadBookings"
 SUBTREE, QUARANTINED, WAITS = "SubtreeBudget", "Quarantined", "WaitsForHeld"
 """Why a step is held."""
 
@@ -29,6 +29,7 @@ WHY_HELD = {
     BELOW: "its location is deleted or replaced",
     BOOKED: "people have booked it",
     UNKNOWN: "nobody can know whether it is booked, and spec.deletion.unknownBookings is Hold",
+    UNREAD: "its bookings could not be read",
     SUBTREE: "too much of its location would go at once (spec.deletion.subtreeBudget)",
     QUARANTINED: "the plan is quarantined",
     WAITS: "it waits for a step that is held",
@@ -119,15 +120,18 @@ def guard(
     judged = replace(plan, impacts=impacts, quarantine=quarantine)
     if approval is None or not reasons:
         return _holding(judged, pairing, reasons)
+    waiting = _spread(plan.steps, pairing, reasons)
+    # Of a source that is not believed goes what a person has seen, and not one step more.
     uncovered = {
         id(step)
         for step in plan.steps
-        if id(step) in reasons and not approval.covers(step, impacts.get(key_of(step), Impact()))
+        if id(step) in waiting and not approval.covers(step, impacts.get(key_of(step), Impact()))
     }
     beyond = tuple(
         step
         for step in plan.steps
-        if id(step) in uncovered and (isinstance(step, Destructive) or (updates and isinstance(step, Update)))
+        if id(step) in uncovered
+        and (breaches or isinstance(step, Destructive) or (updates and isinstance(step, Update)))
     )
     if beyond:
         return _holding(replace(judged, beyond=beyond), pairing, reasons)
@@ -153,10 +157,33 @@ def source_breaches(observed: Observation, guards: Guards) -> list[str]:
 
 
 def _holding(plan: Plan, pairing: Pairing, reasons: Mapping[int, str]) -> Plan:
-    spread = with_dependants(list(plan.steps), pairing, dict(reasons), lambda _: WAITS) if reasons else {}
+    spread = _spread(plan.steps, pairing, reasons) if reasons else {}
     return replace(
         plan, held=tuple(Held(step, spread[id(step)]) for step in plan.steps if id(step) in spread)
     )
+
+
+def _spread(steps: Sequence[Step], pairing: Pairing, reasons: Mapping[int, str]) -> Mapping[int, str]:
+    """Held with whatever waits for it; a location that only waits keeps all that is below it, too."""
+    while True:
+        spread = with_dependants(list(steps), pairing, dict(reasons), lambda _: WAITS)
+        below = _below_held(steps, spread)
+        if below.keys() <= spread.keys():
+            return spread
+        reasons = {**below, **reasons}
+
+
+def _below_held(steps: Iterable[Step], reasons: Mapping[int, str]) -> dict[int, str]:
+    held_locations = {
+        step.current.id
+        for step in steps
+        if isinstance(step, Destructive) and id(step) in reasons and kind_of(step) is Kind.LOCATION
+    }
+    return {
+        id(step): BELOW
+        for step in steps
+        if isinstance(step, Destructive) and _location_id(step) in held_locations
+    }
 
 
 def _below_leaving(steps: Iterable[Step], pairing: Pairing) -> dict[int, Key]:
@@ -230,23 +257,18 @@ def _reasons(
             why = _reason(step, impacts[key_of(step)], crowded, guards)
             if why:
                 reasons[id(step)] = why
-    held_locations = {
-        step.current.id
-        for step in steps
-        if isinstance(step, Destructive) and id(step) in reasons and kind_of(step) is Kind.LOCATION
-    }
-    for step in steps:
-        if isinstance(step, Destructive) and _location_id(step) in held_locations:
-            reasons.setdefault(id(step), BELOW)
-    return reasons
+    return {**_below_held(steps, reasons), **reasons}
 
 
 def _reason(step: Destructive, impact: Impact, crowded: set[int], guards: Guards) -> str:
     location = step.current.id if step.current.kind is Kind.LOCATION else _location_id(step)
     if location in crowded:
         return SUBTREE
-    if impact.bookings and (guards.hold_booked or guards.required is Required.DESTRUCTIVE):
-        return BOOKED
+    if guards.hold_booked or guards.required is Required.DESTRUCTIVE:
+        if impact.bookings:
+            return BOOKED
+        if impact.problem:
+            return UNREAD
     if impact.unknown and guards.hold_unknown:
         return UNKNOWN
     firm = step.action is Action.REPLACE or (isinstance(step, Delete) and kind_of(step) in _FIRM)

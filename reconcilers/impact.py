@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from reconcilers.errors import Halted, SyncError, TransientError
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import MEETING
 from reconcilers.match import Pairing
@@ -41,6 +42,8 @@ class Impact:
     """Ids of the future bookings that are known."""
     unknown: int = 0
     """Spaces whose bookings nobody can know."""
+    problem: str = ""
+    """Why bookings that could be known could not be read."""
 
     @property
     def at_risk(self) -> str:
@@ -50,12 +53,15 @@ class Impact:
 
 
 async def assess(steps: Iterable[Step], pairing: Pairing, bookings: Bookings) -> dict[Key, Impact]:
-    """The impact of every step that destroys, by its key. Raises SyncError when bookings cannot be read."""
+    """The impact of every step that destroys, by its key.
+
+    Raises TransientError when bookings cannot be read now; what will not pass by itself is in the impact.
+    """
     destroyed = {key_of(step): step.current for step in steps if isinstance(step, Destructive)}
     leaving = [current for current in destroyed.values() if current.kind is Kind.RESOURCE]
-    future = await bookings.future([item.id for item in leaving if _is_meeting_space(item)])
+    future, problem = await _future([item.id for item in leaving if _is_meeting_space(item)], bookings)
     booked = {
-        id(item): _booked(future[item.id]) if _is_meeting_space(item) else Impact(unknown=1)
+        id(item): _booked(future[item.id], problem) if _is_meeting_space(item) else Impact(unknown=1)
         for item in leaving
     }
     below = _below({(item.kind, item.id) for item in destroyed.values()}, pairing)
@@ -69,8 +75,19 @@ def _is_meeting_space(item: Current) -> bool:
     return LEVELS[item.kind].variant_of(item.values) == MEETING
 
 
-def _booked(ids: frozenset[str] | None) -> Impact:
-    return Impact(unknown=1) if ids is None else Impact(bookings=ids)
+async def _future(
+    ids: Collection[int], bookings: Bookings
+) -> tuple[Mapping[int, frozenset[str] | None], str]:
+    try:
+        return await bookings.future(ids), ""
+    except (TransientError, Halted):
+        raise
+    except SyncError as error:
+        return dict.fromkeys(ids), error.message
+
+
+def _booked(ids: frozenset[str] | None, problem: str) -> Impact:
+    return Impact(unknown=1, problem=problem) if ids is None else Impact(bookings=ids)
 
 
 def _below(places: set[tuple[Kind, int]], pairing: Pairing) -> dict[tuple[Kind, int], list[Current]]:
@@ -93,4 +110,5 @@ def _sum(items: list[Current], booked: Mapping[int, Impact]) -> Impact:
         resources=len(resources),
         bookings=frozenset().union(*(impact.bookings for impact in impacts)),
         unknown=sum(impact.unknown for impact in impacts),
+        problem=next((impact.problem for impact in impacts if impact.problem), ""),
     )

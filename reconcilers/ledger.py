@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from reconcilers.levels import LEVELS
-from reconcilers.match import Pairing
+from reconcilers.match import Pairing, ours
 from reconcilers.model import (
     Desired,
     Entity,
@@ -96,6 +96,8 @@ class Ledger:
             known = self.mapping.entries.get(key)
             synced = known is not None and known.id == current.id and known.state is State.SYNCED
             if entity is None or key in withheld:
+                if current.external_id != key and (known is None or ours(current)):
+                    continue  # to be adopted or rebound, and not done yet: it is not this in the target
                 gone = entity is None and key not in present
                 if not (synced or (gone and known is not None and _is_missing(known, current.id))):
                     self._recover(key, now, keep_missing=gone)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reconcilers.match import Pairing
-from reconcilers.model import Desired, Key, MappingState
+from reconcilers.model import Desired, Key, Kind, MappingState
 from reconcilers.order import needed_by, prerequisites
 from reconcilers.plan import Withheld, withhold_step
 from reconcilers.slots import Slot, claimed_by, taken
-from reconcilers.steps import Action, Delete, Step, key_of, parent_of
+from reconcilers.steps import Action, Delete, Step, Update, key_of, kind_of, parent_of
 
 BY_POLICY, INCOMPLETE, WAITS = "ManagementPolicies", "SourceIncomplete", "WaitsForWithheld"
 DOUBTFUL = "TargetIncomplete"
@@ -26,6 +26,14 @@ _NEEDS = {
     Action.DELETE: {"Delete"},
     Action.REPLACE: {"Create", "Delete"},
 }
+
+
+_DERIVED = {
+    Kind.REGION: frozenset({"ResourceName"}),
+    Kind.LOCATION: frozenset({"NumberOfFloorsAboveGround", "NumberOfFloorsBelowGround"}),
+    Kind.FLOOR: frozenset({"FloorNumber"}),
+}
+"""Fields that follow from what hangs below, or from the siblings: back in time, they would change back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,11 @@ def withhold(
     result = list(withheld)
     stuck = {item.key for item in result}
     occupied = taken(steps, pairing)
+    shaken = _shaken(steps, fresh)
     reasons = {
         id(step): reason
         for step in steps
-        if (reason := _reason(step, policies, unsettled, fresh, stuck, occupied)) is not None
+        if (reason := _reason(step, policies, unsettled, fresh, shaken, stuck, occupied)) is not None
     }
     if reasons:
         reasons = with_dependants(steps, pairing, reasons, lambda reason: GRACE if reason == GRACE else WAITS)
@@ -90,6 +99,7 @@ def _reason(
     policies: Policies,
     unsettled: frozenset[Key],
     fresh: frozenset[Key],
+    shaken: frozenset[Key],
     stuck: set[Key],
     occupied: set[Slot],
 ) -> str | None:
@@ -99,11 +109,31 @@ def _reason(
         return BY_POLICY
     if key_of(step) in unsettled or parent_of(step) in unsettled:
         return INCOMPLETE
-    if isinstance(step, Delete) and step.key in fresh:
+    if fresh and (_is_fresh(step, fresh) or _echoes(step, shaken)):
         return GRACE
     if occupied and not occupied.isdisjoint(claimed_by(step)):
         return TAKEN
     return None
+
+
+def _is_fresh(step: Step, fresh: frozenset[Key]) -> bool:
+    """Would it remove what is missing not for long? What is only not understood goes with its location."""
+    return isinstance(step, Delete) and (step.goes_with or step.key) in fresh
+
+
+def _shaken(steps: Iterable[Step], fresh: frozenset[Key]) -> frozenset[Key]:
+    """What a missing floor or building hangs below; nothing is derived from its spaces."""
+    missing = [step for step in steps if _is_fresh(step, fresh) and kind_of(step) is not Kind.RESOURCE]
+    return frozenset(key for step in missing if (key := parent_of(step)) is not None)
+
+
+def _echoes(step: Step, shaken: frozenset[Key]) -> bool:
+    """Does it change nothing but what follows from what is missing below or beside it?"""
+    if not isinstance(step, Update):
+        return False
+    derived = _DERIVED.get(kind_of(step), frozenset())
+    near = key_of(step) in shaken or (kind_of(step) is Kind.FLOOR and parent_of(step) in shaken)
+    return near and {change.field for change in step.changes} <= derived
 
 
 def with_dependants(

@@ -4,6 +4,9 @@ What has the path of something that is gone, name by name from the top, is that 
 is written anew and everything that hangs on it, bookings too, stays.
 """
 
+from collections import Counter
+from collections.abc import Collection
+
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Current, Desired, Entity, Key, Kind, Value
@@ -12,18 +15,23 @@ from reconcilers.proof import Proof
 Path = tuple[Value, ...]
 
 
-def rebind(desired: Desired, pairing: Pairing, proof: Proof | None) -> dict[Key, Key]:
-    """The old key by the new one, and the pairing changed to it; without a proof nothing counts as gone."""
+def rebind(
+    desired: Desired, pairing: Pairing, proof: Proof | None, records: Collection[Key] = ()
+) -> dict[Key, Key]:
+    """The old key by the new one, and the pairing changed to it; without a proof nothing counts as gone.
+
+    `records` are keys of what the source lists though it is neither desired nor skipped.
+    """
     found: dict[Key, Key] = {}
     if proof is None:
         return found
-    listed = desired.entities.keys() | {skip.key for skip in desired.skips}
+    listed = desired.entities.keys() | {skip.key for skip in desired.skips} | set(records)
     gone_by_kind: dict[Kind, list[tuple[Key, Current]]] = {}
     for key, current in pairing.current_of.items():
         if key not in listed:
             gone_by_kind.setdefault(current.kind, []).append((key, current))
     for kind in KINDS:  # down the hierarchy: a path begins with a parent that is known by now
-        gone = {_path_of(current): key for key, current in gone_by_kind.get(kind, ())}
+        gone = _by_path(gone_by_kind.get(kind, []))
         for entity in desired.of(kind) if gone else ():
             if entity.key not in pairing.current_of:
                 old = gone.pop(_path_to(entity, pairing), None)
@@ -31,6 +39,13 @@ def rebind(desired: Desired, pairing: Pairing, proof: Proof | None) -> dict[Key,
                     pairing.pair(entity.key, pairing.part(old))
                     found[entity.key] = old
     return found
+
+
+def _by_path(gone: list[tuple[Key, Current]]) -> dict[Path, Key]:
+    """Keys by path; what shares its path could be either, so it is neither."""
+    paths = [_path_of(current) for _, current in gone]
+    count = Counter(paths)
+    return {path: key for path, (key, _) in zip(paths, gone, strict=True) if count[path] == 1}
 
 
 def _path_of(current: Current) -> Path:

@@ -55,6 +55,8 @@ class Report:
     skips: dict[tuple[Kind, str], int] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     mapped: int = 0
+    rebuilt: bool = False
+    """There was no mapping to begin with, so the run removed nothing."""
 
     @property
     def ended_by(self) -> SyncError | None:
@@ -110,6 +112,7 @@ def make_report(
         skips=dict(sorted(skips.items())),
         gaps=gaps,
         mapped=len(mapping.entries),
+        rebuilt=mapping.rebuilt,
     )
 
 

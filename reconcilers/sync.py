@@ -1,6 +1,7 @@
 """The heart: read, read, match, plan, guard, apply, remember."""
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from reconcilers.apply import apply
 from reconcilers.errors import EmptySource
@@ -79,7 +80,14 @@ async def look(ports: Ports, settings: Settings) -> View:
     missing = check_not_vanished(wanted, pairing, mapping)
     fresh = missing_not_long(wanted, mapping, settings.guards.grace, ports.clock)
     desired, plan = make_plan(
-        wanted, pairing, mapping, proof, settings.policies, doubtful=bool(missing), fresh=fresh
+        wanted,
+        pairing,
+        mapping,
+        proof,
+        settings.policies,
+        doubtful=bool(missing),
+        fresh=fresh,
+        records=type_keys(observed),
     )
     impacts = await assess(plan.steps, pairing, ports.bookings)
     breaches = source_breaches(observed, settings.guards)
@@ -96,13 +104,15 @@ def make_plan(
     *,
     doubtful: bool = False,
     fresh: frozenset[Key] = frozenset(),
+    records: frozenset[Key] = frozenset(),
 ) -> tuple[Desired, Plan]:
     """The plan, and the desired state as it fits this target.
 
     Nothing is removed while the target's listing is `doubtful`, nor what is `fresh`: missing not for long.
+    `records` are listed, whatever is desired.
     """
     may_remove = None if mapping.rebuilt or doubtful else proof
-    rebound = rebind(desired, pairing, proof)
+    rebound = rebind(desired, pairing, proof, records)
     desired, adopted = fit(desired, pairing, may_remove)
     steps, withheld = compare(desired, pairing, adopted, rebound, may_remove)
     steps += release(desired, pairing)
@@ -116,6 +126,11 @@ def make_plan(
     unsettled = frozenset[Key]() if proof else unsettled_keys(desired, pairing, mapping)
     allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled, fresh)
     return desired, Plan(tuple(sorted(allowed, key=sort_key)), tuple(withheld))
+
+
+def type_keys(observed: Observation) -> frozenset[Key]:
+    """Every type that the source lists: one that nobody books is neither desired nor skipped."""
+    return frozenset(LEVELS[Kind.WORKSPACE_TYPE].key(listed.id) for listed in observed.types.items)
 
 
 def missing_not_long(desired: Desired, mapping: MappingState, grace: float, clock: Clock) -> frozenset[Key]:
@@ -189,11 +204,17 @@ def _leaves(location: Current, entity: Entity | None, mapping: MappingState) -> 
 
 def remember(ledger: Ledger, plan: Plan, gaps: tuple[Gap, ...], clock: Clock) -> None:
     """Bring the mapping in step with what was read, before anything is written."""
-    now = int(clock.now())
+    read_at = clock.now()
+    now = int(read_at)
     waiting = {item.key for item in plan.withheld} | {key_of(item.step) for item in plan.held}
+    current_of = ledger.pairing.current_of
+    unchanged = {current_of[key].external_id for key in waiting & current_of.keys()}
+    renamed = {step.old for step in plan.steps if isinstance(step, Rebind)}
+    renamed |= {Key(external_id) for external_id in unchanged if external_id is not None}
+    present = {skip.key for skip in ledger.desired.skips if skip.kept}
     ledger.remember_unchanged({key_of(step) for step in plan.ready}, waiting, now)
     for item in plan.withheld:
-        if item.reason == GRACE and item.action is Action.DELETE:
-            ledger.miss(item.key, now)
+        if item.reason == GRACE and item.action is Action.DELETE and item.key not in present:
+            ledger.miss(item.key, ceil(read_at))
     if not gaps:
-        ledger.forget_vanished({step.old for step in plan.steps if isinstance(step, Rebind)})
+        ledger.forget_vanished(renamed)

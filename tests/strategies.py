@@ -242,3 +242,127 @@ hands = st.one_of(
     st.builds(lambda pick: Hand("set", ("rooms", pick, "MaxCapacity", 7), _set), picks),
     st.builds(lambda pick: Hand("set", ("locations", pick, "TimeZone", "X"), _set), picks),
 )
+
+
+# Edits as imports and whole-sale mistakes make them.
+
+
+def _again(source: MemorySource, building: int, step: int, kinds: frozenset[str]) -> None:
+    """A building's records are made again under new ids: the building, its floors, its spaces, or some."""
+    floors = [floor for floor in source.floors.values() if floor.building == building]
+    spaces = [space for space in source.spaces.values() if space.floor in {floor.id for floor in floors}]
+    new_floor = {floor.id: floor.id + step if "floors" in kinds else floor.id for floor in floors}
+    new_building = building + step if "buildings" in kinds else building
+    for floor in floors:
+        del source.floors[floor.id]
+    for floor in floors:
+        source.floors[new_floor[floor.id]] = replace(floor, id=new_floor[floor.id], building=new_building)
+    for space in spaces:
+        del source.spaces[space.id]
+    for space in spaces:
+        id = space.id + step if "spaces" in kinds else space.id
+        source.spaces[id] = replace(space, id=id, floor=new_floor[int(str(space.floor))])
+    if new_building != building and building in source.buildings:
+        source.buildings[new_building] = replace(source.buildings.pop(building), id=new_building)
+        for center in source.centers.values():
+            if building in center.buildings:
+                named = center.buildings - {building} | {new_building}
+                source.centers[center.id] = replace(center, buildings=named)
+
+
+def made_again(source: MemorySource, new: dict[str, dict[int, int]]) -> None:
+    """Every record under its new id: by table, the new id by the old one."""
+    floors, types, buildings = new["floors"], new["types"], new["buildings"]
+    source.buildings = {
+        buildings[id]: replace(building, id=buildings[id]) for id, building in source.buildings.items()
+    }
+    source.floors = {
+        floors[id]: replace(floor, id=floors[id], building=buildings[int(str(floor.building))])
+        for id, floor in source.floors.items()
+    }
+    source.types = {types[id]: replace(type, id=types[id]) for id, type in source.types.items()}
+    source.spaces = {
+        new["spaces"][id]: replace(
+            space, id=new["spaces"][id], floor=floors[int(str(space.floor))], type=types[int(str(space.type))]
+        )
+        for id, space in source.spaces.items()
+    }
+    for center in source.centers.values():
+        named = frozenset(buildings[id] for id in center.buildings)
+        source.centers[center.id] = replace(center, buildings=named)
+
+
+def _thin_out(source: MemorySource, building: int, percent: int) -> None:
+    """A share of a building's spaces is gone, the lowest ids first."""
+    floors = {floor.id for floor in source.floors.values() if floor.building == building}
+    spaces = sorted(space.id for space in source.spaces.values() if space.floor in floors)
+    for id in spaces[: -(-len(spaces) * percent // 100)]:
+        del source.spaces[id]
+
+
+def _demolish(source: MemorySource, building: int) -> None:
+    """A building is gone with all that is in it."""
+    _thin_out(source, building, 100)
+    for floor in [floor.id for floor in source.floors.values() if floor.building == building]:
+        del source.floors[floor]
+    source.buildings.pop(building, None)
+
+
+def _lose_zeros(source: MemorySource, table: str) -> None:
+    """A spreadsheet took names for numbers."""
+    records = getattr(source, table)
+    for id, record in records.items():
+        records[id] = replace(record, name=record.name.lstrip("0"))
+
+
+def _move(source: MemorySource, building: int, city: str) -> None:
+    if building in source.buildings:
+        source.buildings[building] = replace(source.buildings[building], city=city)
+
+
+some_building = st.integers(1, 4)
+remakings = st.builds(
+    lambda building, kinds: Edit("made again", (building, 1000, kinds), _again),
+    some_building,
+    st.frozensets(st.sampled_from(["buildings", "floors", "spaces"]), min_size=1),
+)
+losses = st.one_of(
+    st.builds(
+        lambda building, percent: Edit("thin out", (building, percent), _thin_out),
+        some_building,
+        st.sampled_from([10, 34, 50, 67, 100]),
+    ),
+    st.builds(lambda building: Edit("demolish", (building,), _demolish), some_building),
+)
+blunders = st.one_of(
+    losses,
+    remakings,
+    st.builds(lambda table: Edit("lose zeros", (table,), _lose_zeros), st.sampled_from(["spaces", "floors"])),
+    st.builds(
+        lambda building, city: Edit("move", (building, city), _move),
+        some_building,
+        st.sampled_from(["Houston", "Dallas"]),
+    ),
+)
+rough_histories = st.lists(
+    st.lists(edits | blunders | blunders, min_size=1, max_size=4), min_size=1, max_size=3
+)
+
+
+@st.composite
+def built_up_worlds(draw: st.DrawFn) -> MemorySource:
+    """Buildings in one city or two, each with floors and many spaces under names of their own."""
+    source = MemorySource()
+    source.types = {1: SpaceType(1, "Room", "We Spaces"), 2: SpaceType(2, "Desk", "Me Spaces")}
+    for id in range(1, draw(st.integers(1, 4)) + 1):
+        city = draw(st.sampled_from(["Houston", "Houston", "Dallas"]))
+        source.buildings[id] = Building(id, f"House {id}", city=city, country_code="US")
+        for number in range(draw(st.integers(1, 2))):
+            floor = id * 10 + number
+            source.floors[floor] = Floor(floor, f"Floor {number}", id)
+            for place in range(draw(st.integers(0, 4))):
+                space = floor * 10 + place
+                type = draw(st.sampled_from([1, 1, 2]))
+                source.spaces[space] = Space(space, f"00{space}", 4, True, type, floor)
+    source.centers[1] = Center(1, "America/Chicago", frozenset(source.buildings))
+    return source

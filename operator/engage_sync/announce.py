@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engage_sync import conditions
-from engage_sync.conditions import SourceHealth, Type
+from engage_sync.conditions import SourceHealth, Stall, Type
 from engage_sync.resource import shorten
 from engage_sync.schedule import FAILED
 from engage_sync.states import Status
@@ -35,6 +35,11 @@ def _ran(old: Status, new: Status) -> bool:
     return old.get("lastRun", {}).get("id") != new.get("lastRun", {}).get("id")
 
 
+def explanation(key: str, sentence: str) -> Announcement:
+    """The answer to the question why an entity is as it is."""
+    return Announcement("Explained", _cut(f"{key}: {sentence}"))
+
+
 def starting(summary: str, digest: str) -> list[Announcement]:
     """What a run says that is about to carry out a plan."""
     return [_computed(summary, digest), Announcement("SyncStarted", f"carrying out {summary}")]
@@ -55,7 +60,10 @@ def _computed(summary: str, digest: str) -> Announcement:
 
 
 def _result(old: Status, new: Status) -> Announcement | None:
-    result, message = new.get("lastRun", {}).get("result"), _ready(new)[1]
+    result, (reason, message) = new.get("lastRun", {}).get("result"), _ready(new)
+    if reason in (Stall.APPROVAL_REQUIRED, Stall.QUARANTINED):
+        # The same plan still waiting is no transition.
+        return Announcement(reason, message, warning=True) if _ready(old) != _ready(new) else None
     if result in FAILED:
         # The same failure again is no transition.
         return Announcement("SyncFailed", message, warning=True) if _ready(old) != _ready(new) else None

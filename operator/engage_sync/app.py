@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from engage_sync import __version__
 from engage_sync.clients.engage import EngageReader, EngageWriter
+from engage_sync.clients.engage_bookings import EngageBookings
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import RateLimit, WeekQuota
 from engage_sync.clients.redact import Hidden
@@ -20,6 +21,10 @@ from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.conditions import timestamp
 from engage_sync.kube import Forbidden, Invalid, Kube, KubeError
 from engage_sync.manifests import Manifests
+from engage_sync.plans.cluster import ClusterPlans
+from engage_sync.plans.file import FilePlans
+from engage_sync.plans.owner import Owner
+from engage_sync.safeguards import Precondition, UnknownBookings
 from engage_sync.schedule import read_time
 from engage_sync.spec import Mode, Spec
 from engage_sync.states import MappingStatus, Quota, Requests
@@ -32,12 +37,15 @@ from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON, Trust, check_hosts
 from reconcilers.errors import ConfigError, SyncError, TransientError
 from reconcilers.events import Event, Planned
+from reconcilers.guard import Budget, Guards, Required
+from reconcilers.model import Key
 from reconcilers.plan import Plan
 from reconcilers.policy import Policies
-from reconcilers.ports import Gate, MappingStore, Observer, Ports
+from reconcilers.ports import Gate, MappingStore, Observer, Plans, Ports
 from reconcilers.report import Report
-from reconcilers.sync import Settings, sync_once
+from reconcilers.sync import Settings, View, look, sync_once
 from reconcilers.translate import Defaults, Scope
+from reconcilers.why import Explanation, explain, kind_of_key
 
 REQUIRED_KEY = "HierarchyMapping"
 
@@ -57,6 +65,8 @@ class RunResult:
     requests: Requests = field(default_factory=lambda: Requests(source=0, target=0))
     mapping: MappingStatus | None = None
     quota: Quota | None = None
+    plan_name: str = ""
+    """Of the SyncPlan that shows the plan; empty when there is none."""
 
     def require_report(self) -> Report:
         """The report. Raises the error when there is none."""
@@ -73,99 +83,187 @@ class Secrets(Protocol):
         ...
 
 
+class RunPlans(Plans, Protocol):
+    """Where the plan of one run is shown, and what became of it."""
+
+    published: str
+    """The name under which people find it; empty when there is nothing to show."""
+
+    async def close(self, report: Report | None, error: SyncError | None) -> None:
+        """Say how the run ended, and that what was approved is spent."""
+        ...
+
+
 class Runner(Protocol):
     """Carries out one run of a target."""
 
     async def run(
-        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]]
+        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]], run_id: str
     ) -> RunResult:
         """Never raises SyncError: how it went is in the result."""
         ...
 
+    async def explain(self, target: Target, spec: Spec, key: str) -> tuple[Explanation, RunResult]:
+        """Why one entity is as it is, and what it cost. Raises SyncError when nothing could be planned."""
+        ...
+
 
 class ClusterRunner:
-    """Runs targets with Secrets and mapping of their own namespace in the cluster."""
+    """Runs targets with Secrets, mapping and plans of their own namespace in the cluster."""
 
     def __init__(self, kube: Kube, trust: Trust) -> None:
         self._kube = kube
         self._trust = trust
 
     async def run(
-        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]]
+        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]], run_id: str
     ) -> RunResult:
         """One run of a target."""
-        identity = Identity(target.uid, spec.source.base_url, spec.target.api_url)
-        store = ConfigMapStore(self._kube, target.namespace, target.name, identity)
+        apply = spec.mode is Mode.APPLY
+        shown = target.status.get("plan", {})
+
+        def plans_of(session: EngageSession) -> RunPlans:
+            return ClusterPlans(
+                self._kube,
+                Owner(target.namespace, target.name, target.uid),
+                run_id,
+                shown.get("name", ""),
+                shown.get("heldDigest", ""),
+                apply=apply,
+                calls_left=lambda: session.left_this_week,
+                now=lambda: datetime.now(UTC),
+            )
+
+        store = self._store(target, spec)
         listener = _PlanListener(on_plan)
-        result = await run_once(
-            spec,
-            _ClusterSecrets(self._kube, target.namespace),
-            store,
-            apply=spec.mode is Mode.APPLY,
-            gate=gate,
-            observer=listener,
-            trust=self._trust,
-            quota=target.status.get("quota"),
-        )
+        result = await run_once(self._means(target, spec, store, listener), plans_of, apply=apply, gate=gate)
         await listener.settled()
         if result.report is not None:  # else it may not have been read, and is as it was
             result.mapping = mapping_status(store.summary)
         return result
 
+    async def explain(self, target: Target, spec: Spec, key: str) -> tuple[Explanation, RunResult]:
+        """Why one entity of a target is as it is."""
+        kind_of_key(Key(key))  # before anything is read: a key that was mistyped costs no calls
+        cost = RunResult()
+        means = self._means(target, spec, self._store(target, spec), _Deaf())
+        view, settings = await look_once(means, cost)
+        return explain(view, Key(key), settings), cost
 
-async def one_run(manifests: Manifests, state: Path, *, apply: bool, observer: Observer) -> RunResult:
-    """One run without a cluster; the mapping and the week's count of calls are kept in a folder."""
-    spec, owner = manifests.spec, f"{manifests.namespace}/{manifests.name}"
-    identity = Identity(owner, spec.source.base_url, spec.target.api_url)
-    with FileStore(state, identity) as store:
+    def _store(self, target: Target, spec: Spec) -> ConfigMapStore:
+        identity = Identity(target.uid, spec.source.base_url, spec.target.api_url)
+        return ConfigMapStore(self._kube, target.namespace, target.name, identity)
+
+    def _means(self, target: Target, spec: Spec, store: MappingStore, observer: Observer) -> "Means":
+        secrets = _ClusterSecrets(self._kube, target.namespace)
+        return Means(spec, secrets, store, observer, self._trust, target.status.get("quota"))
+
+
+async def one_run(
+    manifests: Manifests, state: Path, *, apply: bool, observer: Observer, approve: str | None = None
+) -> RunResult:
+    """One run without a cluster; mapping, plan and the week's count of calls are kept in a folder."""
+    with _file_store(manifests, state) as store:
+        plans = FilePlans(state, _identity_of(manifests), approve, apply=apply)
         result = await run_once(
-            spec,
-            manifests,
-            store,
+            _means_of_files(manifests, state, store, observer),
+            lambda _: plans,
             apply=apply,
             gate=lambda: None,
-            observer=observer,
-            trust=A_PERSON,
-            quota=read_quota(state),
         )
         write_quota(state, result.quota)
         return result
 
 
+async def one_look(manifests: Manifests, state: Path, observer: Observer) -> tuple[View, Settings]:
+    """What a run without a cluster would find; nothing but its calls is remembered."""
+    cost = RunResult()
+    with _file_store(manifests, state) as store:
+        try:
+            return await look_once(_means_of_files(manifests, state, store, observer), cost)
+        finally:
+            write_quota(state, cost.quota)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run needs of its surroundings."""
+
+    spec: Spec
+    secrets: Secrets
+    store: MappingStore
+    observer: Observer
+    trust: Trust
+    quota: Quota | None = None
+    """The week's calls so far."""
+
+
 async def run_once(
-    spec: Spec,
-    secrets: Secrets,
-    store: MappingStore,
-    *,
-    apply: bool,
-    gate: Gate,
-    observer: Observer,
-    trust: Trust,
-    quota: Quota | None = None,
+    means: Means, plans_of: Callable[[EngageSession], RunPlans], *, apply: bool, gate: Gate
 ) -> RunResult:
-    """One run: credentials, clients, engine. Without `apply` nothing can be written.
+    """One run: credentials, clients, engine. Without `apply` nothing can be written."""
+    result = RunResult()
+    try:
+        async with _connected(means, result, apply=apply) as (ports, session):
+            plans = plans_of(session)
+            writer = EngageWriter(session) if apply else None
+            try:
+                settings = settings_of(means.spec)
+                result.report = await sync_once(replace(ports, plans=plans), settings, writer, gate)
+                result.error = result.report.ended_by
+            except SyncError as error:
+                result.error = error
+            result.plan_name = plans.published
+            await plans.close(result.report, result.error)
+    except SyncError as error:
+        result.error = result.error or error
+    return result
+
+
+async def look_once(means: Means, cost: RunResult) -> tuple[View, Settings]:
+    """What a run would find, over clients that cannot write; its calls are in `cost`.
+
+    Raises SyncError when it could not plan.
+    """
+    settings = settings_of(means.spec)
+    async with _connected(means, cost, apply=False) as (ports, _):
+        return await look(ports, settings), settings
+
+
+@asynccontextmanager
+async def _connected(
+    means: Means, result: RunResult, *, apply: bool
+) -> AsyncIterator[tuple[Ports, EngageSession]]:
+    """The ports of a run; at the end its calls are in the result.
 
     Nothing is read or sent where the spec names a host that is not trusted.
     """
-    result = RunResult()
-    try:
-        check_hosts(spec, trust)
-        workplace, engage = await read_credentials(spec, secrets)
-        clients = _clients(spec, workplace, engage, apply, observer, week_quota(quota), trust)
-        async with clients as (source, session):
-            try:
-                ports = Ports(
-                    source, EngageReader(session, observer=observer.on), store, _SystemClock(), observer
-                )
-                writer = EngageWriter(session) if apply else None
-                result.report = await sync_once(ports, settings_of(spec), writer, gate)
-                result.error = result.report.ended_by
-            finally:
-                result.requests = Requests(source=source.requests, target=session.requests)
-                result.quota = quota_status(session.week)
-    except SyncError as error:
-        result.error = error
-    return result
+    spec, observer = means.spec, means.observer
+    check_hosts(spec, means.trust)
+    workplace, engage = await read_credentials(spec, means.secrets)
+    clients = _clients(spec, workplace, engage, apply, observer, week_quota(means.quota), means.trust)
+    async with clients as (source, session):
+        try:
+            clock = _SystemClock()
+            reader = EngageReader(session, observer=observer.on)
+            bookings = EngageBookings(session, clock.now, spec.deletion.bookings_window)
+            yield Ports(source, reader, means.store, clock, observer, bookings), session
+        finally:
+            result.requests = Requests(source=source.requests, target=session.requests)
+            result.quota = quota_status(session.week)
+
+
+def _file_store(manifests: Manifests, state: Path) -> FileStore:
+    return FileStore(state, _identity_of(manifests))
+
+
+def _identity_of(manifests: Manifests) -> Identity:
+    spec, owner = manifests.spec, f"{manifests.namespace}/{manifests.name}"
+    return Identity(owner, spec.source.base_url, spec.target.api_url)
+
+
+def _means_of_files(manifests: Manifests, state: Path, store: MappingStore, observer: Observer) -> Means:
+    return Means(manifests.spec, manifests, store, observer, A_PERSON, read_quota(state))
 
 
 async def read_credentials(spec: Spec, secrets: Secrets) -> tuple[WorkplaceCredentials, EngageCredentials]:
@@ -197,6 +295,22 @@ def settings_of(spec: Spec) -> Settings:
             group_name=spec.defaults.group_name,
         ),
         policies=Policies(frozenset(policy.value for policy in spec.management_policies)),
+        guards=guards_of(spec),
+    )
+
+
+def guards_of(spec: Spec) -> Guards:
+    """What a tenant allows without asking, in the engine's words."""
+    deletion, budget, subtree = spec.deletion, spec.deletion.budget, spec.deletion.subtree_budget
+    updates = spec.update.budget
+    return Guards(
+        required=Required(spec.approval.required.value),
+        deletions=Budget(budget.percent, budget.minimum_population, budget.count),
+        below_location=Budget(subtree.percent, subtree.minimum_population),
+        updates=Budget(updates.percent, updates.minimum_population),
+        hold_booked=deletion.precondition is Precondition.NO_FUTURE_BOOKINGS,
+        hold_unknown=deletion.unknown_bookings is UnknownBookings.HOLD,
+        grace=deletion.grace_period.total_seconds(),
     )
 
 
@@ -283,6 +397,11 @@ class _ClusterSecrets:
 class _SystemClock:
     def now(self) -> float:
         return time.time()
+
+
+class _Deaf:
+    def on(self, event: Event) -> None:
+        """Nothing."""
 
 
 class _PlanListener:

@@ -3,38 +3,38 @@
 import asyncio
 import io
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from engage_sync import __version__, logs
 from engage_sync.app import RunResult, one_run
 from engage_sync.crd import crd_text
+from engage_sync.kube import Kube
 from engage_sync.manifests import Manifests, read_manifests
+from engage_sync.options import FILES, STATE, state_directory
+from engage_sync.plan_document import PlanDocument
+from engage_sync.plans.file import waiting_plan
 from engage_sync.progress import ProgressBar
-from engage_sync.render import RENDERERS
+from engage_sync.render import DIFFERENCE_RENDERERS, RENDERERS, Data, as_data
 from engage_sync.sandbox.command import sandbox_command
-from engage_sync.serve import Options, serve
+from engage_sync.serve import Options, own_namespace, serve
+from engage_sync.show_plan import beyond, compare, show
 from engage_sync.spacedata.command import spacedata_command
 from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
-from reconcilers.errors import ConfigError, SyncError
+from engage_sync.why import why_command
+from reconcilers.errors import EmptySource, SyncError
+from reconcilers.report import Report
 
 IN_SYNC, FAILED, CHANGES, PARTLY_FAILED, HELD = 0, 1, 2, 3, 4
 """Exit codes (contract section 8)."""
 INTERRUPTED = 130
 
-FILES = click.option(
-    "-f", "--file", "files", type=click.Path(path_type=Path), multiple=True, required=True,
-    help="A SyncTarget, and its Secrets; may be given several times. \"-\" is stdin.",
-)  # fmt: skip
-STATE = click.option(
-    "--state", type=click.Path(path_type=Path),
-    help="Folder of the mapping; by default in the user's state directory.",
-)  # fmt: skip
 OUTPUT = click.option(
     "-o", "--output", type=click.Choice(sorted(RENDERERS)), default="text", help="How to print the plan."
 )
@@ -48,6 +48,8 @@ Examples:
   engage-sync sandbox --load rooms.csv --write demo     a Workplace and an Engage to try things on
   engage-sync plan -f demo/target.yaml -f demo/secrets.yaml
   engage-sync sync -f demo/target.yaml -f demo/secrets.yaml -o json
+  engage-sync show-plan acme -n tenants                 what the operator would do, or waits to do
+  engage-sync why -f demo/target.yaml -f demo/secrets.yaml wp:room:13
   engage-sync crd | kubectl apply -f -
   engage-sync run -n tenants
 
@@ -64,7 +66,10 @@ def cli() -> None:
 @cli.command(
     epilog="""
 \b
-Exit codes: 0 in sync, 2 there are changes, 1 error.
+Exit codes:
+  0  in sync
+  2  there are changes, whether they wait for an approval or not
+  1  error; also a source that is empty or not complete
 
 \b
 Examples:
@@ -76,10 +81,14 @@ Examples:
 @STATE
 @OUTPUT
 def plan(files: tuple[Path, ...], state: Path | None, output: str) -> None:
-    """Show what a sync would do. Writes nothing to Engage and remembers nothing."""
-    result = _run(files, state, apply=False)
+    """Show what a sync would do. Writes nothing to Engage.
+
+    What waits for an approval is kept in the --state folder, so that sync --approve knows it.
+    """
+    manifests = read_manifests(files)
+    result = _run(manifests, state or state_directory(manifests), apply=False)
     report = result.require_report()
-    click.echo(RENDERERS[output](report, result.requests))
+    click.echo(RENDERERS[output](as_data(report, result.requests), _approve_command(files, state, report)))
     if report.gaps:
         _fail(f"the source is not complete, so the plan is not either: {report.gaps[0]}")
     sys.exit(CHANGES if report.plan.steps or report.plan.withheld else IN_SYNC)
@@ -88,25 +97,76 @@ def plan(files: tuple[Path, ...], state: Path | None, output: str) -> None:
 @cli.command(
     epilog="""
 \b
-Exit codes: 0 in step, 3 partly failed, 4 held for approval or quarantined, 1 error.
+Exit codes:
+  0  in step
+  3  partly failed; the next sync tries again
+  4  something waits for an approval, or nothing was written because the plan is
+     quarantined or the source empty; also when something else failed, because
+     what waits for a person does not pass by itself
+  1  error, also one that ended the run early; run it again, with the same --approve
+
+\b
+An approval is for the plan that the last plan or sync with this --state showed. It is
+spent by one sync; when more would be destroyed than it covers, nothing of what was
+held runs, the difference is shown and the new plan waits.
 
 \b
 Examples:
   engage-sync sync -f target.yaml -f secrets.yaml
   engage-sync sync -f target.yaml -f secrets.yaml --state /var/lib/acme -o json
+  engage-sync sync -f target.yaml -f secrets.yaml --approve sha256:04c6...
 """
 )
 @FILES
 @STATE
 @OUTPUT
-def sync(files: tuple[Path, ...], state: Path | None, output: str) -> None:
+@click.option(
+    "--approve", metavar="DIGEST",
+    help="Also carry out what waits for an approval: the digest that plan or sync printed.",
+)  # fmt: skip
+def sync(files: tuple[Path, ...], state: Path | None, output: str, approve: str | None) -> None:
     """Bring Engage in step once, whatever spec.mode says."""
-    result = _run(files, state, apply=True)
+    manifests = read_manifests(files)
+    folder = state or state_directory(manifests)
+    # Before anything is read: a digest that was mistyped costs no calls.
+    approved = waiting_plan(folder, approve) if approve is not None else None
+    try:
+        result = _run(manifests, folder, apply=True, approve=approve)
+    except EmptySource as error:
+        _fail(error, code=HELD)
     report = result.require_report()
-    click.echo(RENDERERS[output](report, result.requests))
+    data = {**as_data(report, result.requests), **_beyond(approved, report)}
+    click.echo(RENDERERS[output](data, _approve_command(files, state, report)))
     if result.error is not None:
         _fail(result.error)
+    if report.plan.held or report.plan.quarantine:
+        sys.exit(HELD)
     sys.exit(IN_SYNC if report.whole else PARTLY_FAILED)
+
+
+@cli.command(
+    "show-plan",
+    epilog="""
+\b
+Exit codes: 0 it was printed, 1 error.
+
+\b
+Examples:
+  engage-sync show-plan acme -n tenants             the current plan of SyncTarget acme
+  engage-sync show-plan acme-1f2e3d4c5b -n tenants -o markdown
+  engage-sync show-plan acme --against acme-1f2e3d4c5b
+""",
+)
+@click.argument("name")
+@click.option("-n", "--namespace", help="Where it is; by default as for run: the pod's own, else default.")
+@OUTPUT
+@click.option("--against", metavar="OTHER", help="Print only how it differs from this one.")
+def show_plan(name: str, namespace: str | None, output: str, against: str | None) -> None:
+    """Print a SyncPlan of the cluster whole, with every step.
+
+    NAME is that of a SyncPlan, or of a SyncTarget for its current plan.
+    """
+    click.echo(_await(_shown_plan(name, namespace or own_namespace(), output, against)))
 
 
 @cli.command(
@@ -164,12 +224,13 @@ def run(
 
 @cli.command(epilog="Example: engage-sync crd | kubectl apply -f -")
 def crd() -> None:
-    """Print the CustomResourceDefinition of SyncTarget."""
+    """Print the CustomResourceDefinitions of SyncTarget and SyncPlan."""
     click.echo(crd_text(), nl=False)
 
 
 cli.add_command(sandbox_command)
 cli.add_command(spacedata_command)
+cli.add_command(why_command)
 
 
 def main() -> None:
@@ -202,26 +263,36 @@ def main() -> None:
         _fail(f"this should not happen, please report it: {place}")
 
 
-def state_directory(manifests: Manifests) -> Path:
-    """Where the mapping of this target is kept unless --state says otherwise."""
-    try:
-        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    except RuntimeError:
-        raise ConfigError(
-            "there is no home directory to keep the mapping in; name one with --state"
-        ) from None
-    return Path(base) / "engage-sync" / manifests.namespace / manifests.name
-
-
-def _run(files: tuple[Path, ...], state: Path | None, *, apply: bool) -> RunResult:
-    manifests = read_manifests(files)
+def _run(manifests: Manifests, folder: Path, *, apply: bool, approve: str | None = None) -> RunResult:
     with ProgressBar() as progress:
         result: RunResult = _await(
-            one_run(manifests, state or state_directory(manifests), apply=apply, observer=progress)
+            one_run(manifests, folder, apply=apply, observer=progress, approve=approve)
         )
     if result.report is None and result.error is not None:
         raise result.error
     return result
+
+
+def _beyond(approved: PlanDocument | None, report: Report) -> Data:
+    """What is more than was approved; nothing where the approval was enough or none was given."""
+    return {"beyond": beyond(approved, report.plan)} if approved and report.plan.beyond else {}
+
+
+def _approve_command(files: tuple[Path, ...], state: Path | None, report: Report) -> str:
+    """What to run so that the held steps are carried out too."""
+    command = ["engage-sync", "sync"]
+    for file in files:
+        command += ["-f", str(file)]
+    command += ["--state", str(state)] if state is not None else []
+    return shlex.join([*command, "--approve", report.plan.held_digest])
+
+
+async def _shown_plan(name: str, namespace: str, output: str, against: str | None) -> str:
+    async with await Kube.connect() as kube:
+        if against is not None:
+            difference = await compare(kube, namespace, name, against)
+            return DIFFERENCE_RENDERERS[output](difference, "")
+        return RENDERERS[output](*await show(kube, namespace, name))
 
 
 def _globs(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -235,7 +306,7 @@ def _await(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(coroutine)
 
 
-def _fail(error: object, code: int = FAILED) -> None:
+def _fail(error: object, code: int = FAILED) -> NoReturn:
     click.echo(f"engage-sync: {error}", err=True)
     sys.exit(code)
 

@@ -14,17 +14,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engage_sync import conditions, schedule, status
-from engage_sync.announce import Announcement, announcements, starting
+from engage_sync.announce import Announcement, announcements, explanation, starting
 from engage_sync.app import Runner, RunResult
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
-from engage_sync.resource import REQUESTED_AT, REQUESTED_AT_MAX
+from engage_sync.resource import EXPLAIN_MAX, REQUESTED_AT, REQUESTED_AT_MAX, shorten
 from engage_sync.schedule import Run, Trigger
 from engage_sync.spec import InvalidSpec, Mode, Spec, parse_spec
 from engage_sync.states import Status
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
 from engage_sync.trust import Trust, check_hosts
+from engage_sync.why import answer_lines, answer_sentence, wrapped
 from reconcilers.errors import Halted, SyncError
 from reconcilers.plan import Plan
 
@@ -84,6 +85,7 @@ class Controller:
         except InvalidSpec as error:
             await self._refuse(target, Stall.INVALID_SPEC, error.message)
             return LOOK_AGAIN
+        await self._explain(target, spec)
         if spec.suspend or schedule.paused(target.annotations):
             await self._suspend(target, spec)
             return LOOK_AGAIN
@@ -93,7 +95,8 @@ class Controller:
             return IN_USE_AGAIN
         await self._warn_of_token(watched, target)
         token = schedule.requested(target.annotations)
-        due = schedule.decide(target.status, target.generation, token, self.now())
+        approved = spec.mode is Mode.APPLY and await self.targets.newly_approved(target, watched)
+        due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
         if not isinstance(due, Run):
             return due.until - self.now()
         must_wait = self.slots.locked()
@@ -126,7 +129,8 @@ class Controller:
                 raise Halted("this operator is stopping or no longer the leader")
             watched.check_still_wanted(target, spec)
 
-        job = asyncio.ensure_future(self.runner.run(target, spec, gate, self._announce_start(target, spec)))
+        announce = self._announce_start(target, spec)
+        job = asyncio.ensure_future(self.runner.run(target, spec, gate, announce, run_id))
         result = await _finish_or_stop(job, stopped, watched)
         if result is None or isinstance(result.error, Halted):
             return
@@ -143,6 +147,8 @@ class Controller:
             mapping=result.mapping,
             quota=result.quota,
             token=token,
+            namespace=target.namespace,
+            plan_name=result.plan_name,
         ))  # fmt: skip
 
     async def _finish(self, target: Target, spec: Spec, result: RunResult, facts: RunFacts) -> None:
@@ -167,6 +173,25 @@ class Controller:
                     await self.targets.announce(target, announcement)
 
         return announce
+
+    async def _explain(self, target: Target, spec: Spec) -> None:
+        """Answer the annotation that asks why an entity is as it is, once for each new text."""
+        token = schedule.question(target.annotations, target.status)
+        if token is None or not target.status.get("conditions"):
+            return  # of one that nobody has looked at yet nothing is known: it is answered afterwards
+        key, quota = token.split()[0], None
+        try:
+            async with self.slots:
+                answer, cost = await self.runner.explain(target, spec, key)
+            lines, sentence, quota = answer_lines(answer), answer_sentence(answer), cost.quota
+        except SyncError as error:
+            lines, sentence = wrapped([error.message]), error.message
+        told = shorten(token, EXPLAIN_MAX)
+        changed = await self.targets.update_status(
+            target, lambda old: status.explained(old, told, key, lines, quota)
+        )
+        if changed is not None:
+            await self.targets.announce(changed[1], explanation(key, sentence))
 
     async def _warn_of_token(self, watched: Watched, target: Target) -> None:
         token = schedule.unusable_token(target.annotations)

@@ -14,6 +14,7 @@ import kopf
 from engage_sync.controller import GRACE, Controller
 from engage_sync.kube_config import load_configuration
 from engage_sync.resource import GROUP, PLURAL, VERSION
+from engage_sync.syncplan import SYNCPLAN_PLURAL
 from engage_sync.targets import SyncTargets, Watched
 
 Stopped = Any  # kopf.DaemonStopped is not public
@@ -33,6 +34,11 @@ class Watchlist:
                     _end(other)
             self._by_uid[uid] = Watched(namespace, name, uid)
         return self._by_uid[uid]
+
+    def wake(self, uid: str) -> None:
+        """Something that the object's loop looks at has changed."""
+        if (watched := self._by_uid.get(uid)) is not None:
+            watched.wake.set()
 
     def drop(self, uid: str) -> None:
         """The object is gone."""
@@ -64,12 +70,17 @@ def register(registry: kopf.OperatorRegistry, controller: Controller, targets: S
             targets.saw(dict(body))
             watchlist.of(str(namespace), name, uid).see(dict(body))
 
+    async def see_plan(*, spec: kopf.Spec, **_: Any) -> None:
+        if spec.get("approval"):
+            watchlist.wake(str(spec.get("synctargetUID")))
+
     kopf.on.login(registry=registry)(_login)
     # A second more than the grace, so that a run ends by itself before it is cut off.
     kopf.daemon(
         GROUP, VERSION, PLURAL, registry=registry, cancellation_backoff=GRACE + 1, cancellation_timeout=2.0
     )(follow)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(see)
+    kopf.on.event(GROUP, VERSION, SYNCPLAN_PLURAL, registry=registry)(see_plan)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -19,10 +19,11 @@ from engage_sync.kube_http import KubeError as KubeError
 from engage_sync.kube_http import NotFound as NotFound
 from engage_sync.kube_http import Unavailable as Unavailable
 from engage_sync.resource import GROUP, MANAGER, PLURAL, VERSION
+from engage_sync.syncplan import SYNCPLAN_PLURAL
 
 _PAGE = "500"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_SYNC_TARGETS = f"apis/{GROUP}/{VERSION}"
+_OURS = f"apis/{GROUP}/{VERSION}"
 _LEASES = "apis/coordination.k8s.io/v1"
 
 
@@ -50,6 +51,30 @@ class ConfigMaps(Protocol):
         ...
 
 
+class SyncPlans(ConfigMaps, Protocol):
+    """What plans in the cluster need: SyncPlans and their chunks; errors as for ConfigMaps."""
+
+    async def get_sync_plan(self, namespace: str, name: str) -> Json:
+        """Raises NotFound."""
+        ...
+
+    async def list_sync_plans(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+        """Whole objects, of those that have all the labels. Raises NotFound without the definition."""
+        ...
+
+    async def create_sync_plan(self, body: Json) -> Json:
+        """Raises Conflict when the name is taken."""
+        ...
+
+    async def replace_sync_plan_status(self, body: Json) -> Json:
+        """Raises Conflict unless the body's uid and resourceVersion are the current ones; NotFound."""
+        ...
+
+    async def delete_sync_plan(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        """Raises Conflict unless it is still exactly this one; NotFound."""
+        ...
+
+
 class Leases(Protocol):
     """What the elector needs; errors as for ConfigMaps."""
 
@@ -73,11 +98,11 @@ class Kube(Connection):
 
     async def get_sync_target(self, namespace: str, name: str) -> Json:
         """One SyncTarget. Raises NotFound."""
-        return await self.request("GET", _path(_SYNC_TARGETS, namespace, PLURAL, name))
+        return await self.request("GET", _path(_OURS, namespace, PLURAL, name))
 
     async def list_sync_targets(self, namespace: str | None = None) -> list[Json]:
         """All SyncTargets of a namespace; None is of all namespaces."""
-        return await self._list(_path(_SYNC_TARGETS, namespace, PLURAL))
+        return await self._list(_path(_OURS, namespace, PLURAL))
 
     async def replace_sync_target_status(self, body: Json) -> Json:
         """Write the status of an object as read: its uid and resourceVersion must still be the current ones.
@@ -88,9 +113,29 @@ class Kube(Connection):
             Conflict: it has changed, or is another object of the same name.
             NotFound: it is gone.
         """
-        if not (body["metadata"].get("uid") and body["metadata"].get("resourceVersion")):
-            raise Invalid("a status is written only with the uid and resourceVersion that were read")
-        return await self._replace(_SYNC_TARGETS, PLURAL, body, "/status")
+        return await self._replace_status(PLURAL, body)
+
+    # SyncPlans
+
+    async def get_sync_plan(self, namespace: str, name: str) -> Json:
+        """As in `SyncPlans`."""
+        return await self.request("GET", _path(_OURS, namespace, SYNCPLAN_PLURAL, name))
+
+    async def list_sync_plans(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+        """As in `SyncPlans`."""
+        return await self._list(_path(_OURS, namespace, SYNCPLAN_PLURAL), _selector(labels))
+
+    async def create_sync_plan(self, body: Json) -> Json:
+        """As in `SyncPlans`."""
+        return await self._create(_OURS, SYNCPLAN_PLURAL, body)
+
+    async def replace_sync_plan_status(self, body: Json) -> Json:
+        """As in `SyncPlans`; a PUT for the reason that `replace_sync_target_status` gives."""
+        return await self._replace_status(SYNCPLAN_PLURAL, body)
+
+    async def delete_sync_plan(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        """As in `SyncPlans`."""
+        await self._delete(_path(_OURS, namespace, SYNCPLAN_PLURAL, name), uid, resource_version)
 
     # ConfigMaps
 
@@ -100,9 +145,7 @@ class Kube(Connection):
 
     async def list_config_maps(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """As in `ConfigMaps`."""
-        selector = ",".join(f"{label}={value}" for label, value in labels.items())
-        path = _path("api/v1", namespace, "configmaps")
-        return await self._list(path, {"labelSelector": selector}, _METADATA_ONLY)
+        return await self._list(_path("api/v1", namespace, "configmaps"), _selector(labels), _METADATA_ONLY)
 
     async def create_config_map(self, body: Json) -> Json:
         """As in `ConfigMaps`."""
@@ -114,9 +157,7 @@ class Kube(Connection):
 
     async def delete_config_map(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
         """As in `ConfigMaps`."""
-        preconditions = {"uid": uid, "resourceVersion": resource_version}
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
-        await self.request("DELETE", _path("api/v1", namespace, "configmaps", name), body=body)
+        await self._delete(_path("api/v1", namespace, "configmaps", name), uid, resource_version)
 
     # Secrets, Leases, Events
 
@@ -181,6 +222,16 @@ class Kube(Connection):
         path = _path(group, metadata["namespace"], plural, metadata["name"]) + subresource
         return await self.request("PUT", path, body=body)
 
+    async def _replace_status(self, plural: str, body: Json) -> Json:
+        if not (body["metadata"].get("uid") and body["metadata"].get("resourceVersion")):
+            raise Invalid("a status is written only with the uid and resourceVersion that were read")
+        return await self._replace(_OURS, plural, body, "/status")
+
+    async def _delete(self, path: str, uid: str, resource_version: str) -> None:
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        await self.request("DELETE", path, body=body)
+
     async def _list(
         self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json"
     ) -> list[Json]:
@@ -200,6 +251,10 @@ def _path(group: str, namespace: str | None, plural: str, name: str | None = Non
     parts += ["namespaces", quote(namespace, safe="")] if namespace is not None else []
     parts += [plural] if name is None else [plural, quote(name, safe="")]
     return "/".join(parts)
+
+
+def _selector(labels: Mapping[str, str]) -> dict[str, str]:
+    return {"labelSelector": ",".join(f"{label}={value}" for label, value in labels.items())}
 
 
 def _text(name: str, key: str, value: str) -> str:

@@ -101,9 +101,14 @@ def read_document(steps: bytes, notes: bytes, digest: str, risk_digest: str) -> 
     if _sha256(steps) != digest or (_sha256(notes) if notes else "") != risk_digest:
         raise NotThisPlan("the stored steps do not hash to the digest of their plan")
     try:
-        return PlanDocument(tuple(_lines(steps)), tuple(map(_note, _lines(notes))))
-    except (ValueError, TypeError, KeyError) as error:
+        document = PlanDocument(tuple(_lines(steps)), tuple(map(_note, _lines(notes))))
+        if not all(isinstance(record["key"], str) for record in document.records):
+            raise NotThisPlan("a line that is no step")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NotThisPlan(f"a line that is no part of a plan ({type(error).__name__})") from error
+    if not all(0 <= note.index < len(document.lines) for note in document.notes):
+        raise NotThisPlan("a note on a step that is not there")
+    return document
 
 
 def digest_of_lines(lines: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from engage_sync.conditions import SUSPENDED, Type, get
-from engage_sync.resource import PAUSED, REQUESTED_AT, REQUESTED_AT_MAX
+from engage_sync.resource import EXPLAIN, EXPLAIN_MAX, PAUSED, REQUESTED_AT, REQUESTED_AT_MAX, shorten
 from engage_sync.spec import Schedule
 from engage_sync.states import Status
 
@@ -42,11 +42,18 @@ class Wait:
     until: datetime
 
 
-def decide(status: Status, generation: int, token: str | None, now: datetime) -> Run | Wait:
-    """What to do about a target that is neither suspended nor paused."""
+def decide(
+    status: Status, generation: int, token: str | None, now: datetime, *, approved: bool = False
+) -> Run | Wait:
+    """What to do about a target that is neither suspended nor paused.
+
+    `approved` says that a person approved held steps, and no run has taken that up yet.
+    """
     if status.get("observedGeneration", -1) != generation:
         return Run(Trigger.SPEC_CHANGE)
     if token is not None and token != status.get("lastHandledReconcileAt"):
+        return Run(Trigger.REQUESTED)
+    if approved:
         return Run(Trigger.REQUESTED)
     if was_suspended(status):
         return Run(Trigger.SCHEDULE)
@@ -62,6 +69,13 @@ def requested(annotations: Mapping[str, str]) -> str | None:
     """The token that asks for a run now; None without one, or with one that is too long to be handled."""
     token = annotations.get(REQUESTED_AT)
     return token if token and len(token) <= REQUESTED_AT_MAX else None
+
+
+def question(annotations: Mapping[str, str], status: Status) -> str | None:
+    """The annotation that asks why an entity is as it is; None without one, or when it was answered."""
+    asked = annotations.get(EXPLAIN)
+    answered = status.get("explain", {}).get("token")
+    return asked if asked and asked.strip() and shorten(asked, EXPLAIN_MAX) != answered else None
 
 
 def unusable_token(annotations: Mapping[str, str]) -> str | None:

@@ -10,19 +10,22 @@ from typing import cast
 
 from engage_sync import conditions
 from engage_sync.conditions import SourceHealth, Stall, TargetHealth, timestamp
+from engage_sync.plans.messages import approval_message, quarantine_message
 from engage_sync.schedule import FAILED, Trigger
 from engage_sync.states import (
     Condition,
+    Explanation,
     Failure,
     KindStatus,
     LastRun,
     MappingStatus,
+    PlanStatus,
     Quota,
     Requests,
     Skip,
     Status,
 )
-from reconcilers.errors import SyncError
+from reconcilers.errors import EmptySource, SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.report import KindRow, Report
 
@@ -48,6 +51,9 @@ class RunFacts:
     quota: Quota | None = None
     token: str | None = None
     """The requested-at token that this run answers."""
+    namespace: str = ""
+    plan_name: str = ""
+    """Of the SyncPlan that shows the plan of this run; empty when there is none."""
 
 
 def started(old: Status, trigger: Trigger, now: datetime, generation: int) -> Status:
@@ -80,6 +86,7 @@ def finished(
     )
     if run.report is not None:
         new.update(_from_report(run.report, old.get("failures", [])))
+        new["plan"] = _plan(run.report, run.plan_name)
     if run.mapping is not None:
         new["mapping"] = run.mapping
     if run.quota is not None:
@@ -100,6 +107,14 @@ def refused(old: Status, reason: Stall, message: str, now: datetime, generation:
     return _closed(_with(old, conditions=marked))
 
 
+def explained(old: Status, token: str, key: str, lines: list[str], quota: Quota | None) -> Status:
+    """The status with the answer to a question; what the answer cost is counted."""
+    new = _with(old, explain=Explanation(key=key, token=token, lines=lines))
+    if quota is not None:
+        new["quota"] = quota
+    return new
+
+
 def suspended(old: Status, message: str, now: datetime, generation: int) -> Status:
     """The status of a target that is suspended or paused."""
     marked = conditions.mark_suspended(_conditions(old), message, now=now, generation=generation)
@@ -112,18 +127,37 @@ def result_of(run: RunFacts) -> str:
         return "Failed"
     if run.mode == "Plan":
         return "PartiallyFailed" if run.report.gaps else "Planned"
+    if run.report.plan.quarantine:
+        return "Failed"
+    if run.report.plan.held and not run.report.plan.ready and run.report.whole:
+        return "Planned"
     return "Succeeded" if run.report.whole else "PartiallyFailed"
 
 
 def _judged(old: Sequence[Condition], run: RunFacts, result: str, retry: str) -> list[Condition]:
     now, generation = run.finished, run.generation
     marked = _health(list(old), run)
-    if run.error is not None and run.error.reason in set(Stall):
-        stall = Stall(run.error.reason)
-        return conditions.mark_stalled(marked, stall, run.error.message, now=now, generation=generation)
+    if (stalled := _stalled(run)) is not None:
+        return conditions.mark_stalled(marked, *stalled, now=now, generation=generation)
     outcome, message = _outcome(run, result)
     waiting = retry if result in FAILED else None
     return conditions.mark_finished(marked, outcome, message, retry=waiting, now=now, generation=generation)
+
+
+def _stalled(run: RunFacts) -> tuple[Stall, str] | None:
+    """What a person must see to, and the sentence that says it; None when nobody need act."""
+    error, plan = run.error, run.report.plan if run.report is not None else None
+    if isinstance(error, EmptySource):
+        return Stall.QUARANTINED, error.message
+    if error is not None:
+        return (Stall(error.reason), error.message) if error.reason in set(Stall) else None
+    if plan is None or run.mode == "Plan":
+        return None
+    if plan.quarantine:
+        return Stall.QUARANTINED, quarantine_message(plan, run.plan_name, run.namespace)
+    if plan.held:
+        return Stall.APPROVAL_REQUIRED, approval_message(plan, run.plan_name, run.namespace)
+    return None
 
 
 def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
@@ -133,6 +167,8 @@ def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
     if result == "PartiallyFailed":
         return conditions.Outcome.PARTIALLY_FAILED, _partial_message(report)
     held = f"; {len(report.plan.withheld)} steps are withheld, see the plan" if report.plan.withheld else ""
+    if report.plan.held:
+        held += f"; {_waiting(report)}"
     if run.mode == "Plan" and report.plan.steps:
         return conditions.Outcome.PLANNED, (
             f"Engage differs from Workplace ({report.plan.summary}){held}; "
@@ -140,6 +176,12 @@ def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
         )
     done = f"carried out {report.plan.summary}" if report.plan.steps else "nothing had to be done"
     return conditions.Outcome.IN_SYNC, f"Engage is in step with Workplace: {done}{held}"
+
+
+def _waiting(report: Report) -> str:
+    if report.plan.quarantine:
+        return f"it would be quarantined: {report.plan.quarantine[0]}"
+    return f"{len(report.plan.held)} steps would wait for an approval"
 
 
 def _partial_message(report: Report) -> str:
@@ -187,12 +229,20 @@ def _from_report(report: Report, before: Sequence[Failure]) -> Status:
         Skip(kind=kind.value, reason=reason, count=count) for (kind, reason), count in report.skips.items()
     ]
     return Status(
-        plan={"summary": report.plan.summary, "digest": report.plan.digest},
         kinds=[_kind_row(row) for row in report.kinds],
         failures=failures[:FAILURES_MAX],
         failuresTruncated=max(0, len(failures) - FAILURES_MAX),
         skips=skips,
     )
+
+
+def _plan(report: Report, name: str) -> PlanStatus:
+    plan = PlanStatus(summary=report.plan.summary, digest=report.plan.digest)
+    if name:
+        plan["name"] = name
+    if report.plan.held:
+        plan["heldDigest"], plan["held"] = report.plan.held_digest, len(report.plan.held)
+    return plan
 
 
 def _kind_row(row: KindRow) -> KindStatus:

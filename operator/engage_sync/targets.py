@@ -12,6 +12,7 @@ from engage_sync.announce import Announcement
 from engage_sync.crd import fit_status
 from engage_sync.fields import canonical_url
 from engage_sync.kube import Conflict, Kube, KubeError, NotFound
+from engage_sync.plans.cluster import newly_approved
 from engage_sync.schedule import paused
 from engage_sync.spec import Spec
 from engage_sync.states import Status
@@ -83,6 +84,8 @@ class Watched:
     """Has the run that is under way begun to write?"""
     warned_of: str | None = None
     """The token that was already said to be too long."""
+    ran_for: str = ""
+    """The approved plan that a run was started for at once."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -154,6 +157,19 @@ class SyncTargets:
                     return str(other)
                 self.lost(uid)
         return None
+
+    async def newly_approved(self, target: Target, watched: Watched) -> bool:
+        """Did a person approve what the target's last plan holds, and no run has taken that up?
+
+        Says so once for each plan: a run that fails before it can take it up is tried again in its time.
+        Raises KubeError when the API server cannot be reached.
+        """
+        plan = target.status.get("plan", {})
+        name = plan.get("name", "") if plan.get("heldDigest") else ""
+        if not name or name == watched.ran_for or not await newly_approved(self._kube, target.namespace, name):
+            return False
+        watched.ran_for = name
+        return True
 
     async def update_status(
         self, target: Target, change: Callable[[Status], Status]

@@ -183,6 +183,8 @@ class Engage:
         self.location_groups: dict[int, list[int]] = {}
         self.counters: Counter[str] = Counter()
         self.client, self.password = "client+id=&1", "CANARY-engage-pw&=+%ß"
+        self.bookings: dict[int, list[Json]] = {}
+        """By room id; whatever the window."""
         self.keys = {"HierarchyMapping": "CANARY-key-hierarchy", "ExternalBookings": "CANARY-key-bookings"}
         self.tokens: dict[str, int] = {}
         self.issued = 0
@@ -657,11 +659,14 @@ class ForeignServer:
         return [row for row in rows if wanted[bool(row.get("reservable"))] == "true"]
 
     def _engage(self, path: str, request: web.Request, query: dict[str, str], body: Any) -> tuple[int, Any]:
-        if request.headers.get("Ocp-Apim-Subscription-Key") != self.engage.keys["HierarchyMapping"]:
+        product = "ExternalBookings" if path == "/bookings" else "HierarchyMapping"
+        if request.headers.get("Ocp-Apim-Subscription-Key") != self.engage.keys[product]:
             return 401, {"statusCode": 401, "message": "Access denied due to invalid subscription key."}
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self.engage.admits(token):
             return 401, {"statusCode": 401, "message": f"token {token} is not valid"}
+        if path == "/bookings" and request.method == "GET":
+            return 200, self.engage.bookings.get(int(query["roomId"]), [])
         match = re.fullmatch(r"/(\w+)(?:/(\d+)(/groups)?)?", path)
         if not match or match[1] not in WRITABLE:
             raise Refused(404, f"no such operation {path}")

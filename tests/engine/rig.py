@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconcilers.errors import Halted, SyncError
 from reconcilers.events import Event, Planned
@@ -11,6 +11,8 @@ from reconcilers.plan import Plan
 from reconcilers.ports import Ports
 from reconcilers.report import Report
 from reconcilers.sync import Settings, sync_once
+from tests.engine.memory_bookings import MemoryBookings
+from tests.engine.memory_plans import MemoryPlans
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_store import MemoryStore
 from tests.engine.memory_target import Call, Killed, MemoryTarget
@@ -56,9 +58,16 @@ class Rig:
     heard: Heard = field(default_factory=Heard)
     settings: Settings = field(default_factory=lambda: Settings(guards=UNGUARDED))
     gate: Callable[[], None] = lambda: None
+    bookings: MemoryBookings = field(default_factory=MemoryBookings)
+    plans: MemoryPlans = field(default_factory=MemoryPlans)
 
     def ports(self) -> Ports:
-        return Ports(self.source, self.target, self.store, self.clock, self.heard)
+        return Ports(self.source, self.target, self.store, self.clock, self.heard, self.bookings, self.plans)
+
+    def guarded(self, guards: Guards) -> "Rig":
+        """The same rig, from now on under these guards."""
+        self.settings = replace(self.settings, guards=guards)
+        return self
 
     def sync(self) -> Report:
         """One run that applies."""

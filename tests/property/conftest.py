@@ -16,3 +16,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 settings.load_profile("engage-sync")
+
+some = settings(max_examples=_MORE or 60)
+"""For laws whose every history runs the engine several times over."""

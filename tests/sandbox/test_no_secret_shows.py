@@ -9,6 +9,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ from tests.sandbox.canaries import (
 )
 from tests.synctargets import spec
 from tests.unit.operator.cluster import Cluster, FakeKube
-from tests.unit.store.fake_api import FakeConfigMaps
+from tests.unit.operator.plans_stage import FakePlansApi
 
 STATUSES = [200, 201, 204, 301, 307, 400, 401, 403, 404, 409, 422, 429, 500, 503, 504]
 EXAMPLES = settings().max_examples
@@ -79,11 +80,13 @@ class Kube:
     """A cluster in memory: SyncTargets, Events, ConfigMaps, and Secrets in two namespaces."""
 
     def __init__(self, secrets: dict[str, dict[str, str]]) -> None:
-        self.targets, self.maps, self.secrets = FakeKube(), FakeConfigMaps(), secrets
+        self.targets, self.secrets = FakeKube(), secrets
+        self.maps = FakePlansApi(lambda: datetime.now(UTC))
         self.asked: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.maps if "config_map" in name else self.targets, name)
+        kept = any(each in name for each in ("config_map", "sync_plan"))
+        return getattr(self.maps if kept else self.targets, name)
 
     async def get_secret(self, namespace: str, name: str) -> dict[str, str] | None:
         self.asked.add(namespace)
@@ -96,7 +99,7 @@ class Kube:
             for found in self.maps.objects.values()
             for value in found.get("binaryData", {}).values()
         ]
-        return repr((self.targets.objects, self.targets.events, self.maps.objects, maps))
+        return repr((self.targets.objects, self.targets.events, self.maps.objects, self.maps.plans, maps))
 
 
 @contextlib.contextmanager

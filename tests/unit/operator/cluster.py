@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +12,11 @@ from engage_sync.controller import Controller
 from engage_sync.kube import Conflict, NotFound
 from engage_sync.spec import Spec
 from engage_sync.targets import SyncTargets, Target, Watched
+from reconcilers.errors import SyncError
 from reconcilers.plan import Plan
 from reconcilers.ports import Gate
 from reconcilers.report import Report
+from reconcilers.why import Explanation
 from tests.condition_rules import assert_sound
 from tests.synctargets import manifest
 
@@ -31,6 +33,7 @@ class FakeKube:
     writes: int = 0
     conflicts: int = 0
     before_write: Callable[[], None] = lambda: None
+    plans: dict[str, Json] = field(default_factory=dict)
 
     def apply(self, body: Json, created: str = "2026-11-22T11:00:00Z") -> Json:
         name = body["metadata"]["name"]
@@ -67,6 +70,9 @@ class FakeKube:
         self.objects[body["metadata"]["name"]] = self._versioned({**current, "status": body["status"]})
         return copy.deepcopy(self.objects[body["metadata"]["name"]])
 
+    async def list_sync_plans(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+        return list(self.plans.values())
+
     async def create_event(self, about: Json, type: str, reason: str, message: str, now: float) -> Json:
         self.events.append((reason, message))
         return {}
@@ -83,17 +89,25 @@ class FakeRunner:
     results: list[RunResult] = field(default_factory=lambda: [RunResult(report=in_sync())])
     runs: list[Spec] = field(default_factory=list)
     during: Callable[[Gate], Awaitable[None]] | None = None
+    answer: Explanation | SyncError = field(default_factory=lambda: SyncError("nobody knows"))
+    asked: list[str] = field(default_factory=list)
 
     async def run(
-        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]]
+        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]], run_id: str
     ) -> RunResult:
         self.runs.append(spec)
         if self.during is not None:
             await self.during(gate)
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
-        if result.report is not None and result.report.plan.steps:
+        if result.report is not None and result.report.plan.ready:
             await on_plan(result.report.plan)
         return result
+
+    async def explain(self, target: Target, spec: Spec, key: str) -> tuple[Explanation, RunResult]:
+        self.asked.append(key)
+        if isinstance(self.answer, SyncError):
+            raise self.answer
+        return self.answer, RunResult(quota={"weekStart": "2026-11-22T12:00:00Z", "used": 7})
 
 
 @dataclass

@@ -45,7 +45,7 @@ class History:
         self.now += timedelta(hours=1)
         self._become(status.started(self.status, Trigger.SCHEDULE, self.now, 1), announce=False)
         facts = RunFacts(
-            id=self.now.isoformat(),
+            id=f"{self.now:%m%dT%H%M%S}",
             trigger=Trigger.SCHEDULE,
             mode=self.mode,
             generation=1,
@@ -100,7 +100,7 @@ def test_each_run_that_carried_something_out_is_told() -> None:
         (AWAY, ["TargetUnreachable", "SyncFailed"]),
         (TransientError("no answer", system="source"), ["SourceUnreachable", "SyncFailed"]),
         (IncompleteAnswer("cut off", system="source"), ["SourceIncomplete", "SyncFailed"]),
-        (EmptySource("nothing", system="source"), ["EmptySource", "SyncFailed"]),
+        (EmptySource("nothing", system="source"), ["EmptySource", "Quarantined"]),
         (QuotaExhausted("used up", system="target"), ["TargetQuotaExhausted", "SyncFailed"]),
         (SyncError("neither of the two"), ["SyncFailed"]),
     ],

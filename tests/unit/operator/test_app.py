@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from engage_sync import __version__, app
-from engage_sync.app import ClusterRunner, RunResult, one_run, run_once
+from engage_sync.app import ClusterRunner, Means, RunResult, one_run, run_once
 from engage_sync.clients.engage import EngageReader, EngageWriter
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import WEEK, WeekQuota
-from engage_sync.kube import Forbidden, Invalid, NotFound, Unavailable
+from engage_sync.kube import Forbidden, Invalid, Unavailable
 from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.sandbox import Account, Addresses, Sandbox
 from engage_sync.sandbox.load import load_csv
@@ -26,7 +26,7 @@ from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON
 from reconcilers.errors import Halted, QuotaExhausted, SyncError
 from reconcilers.plan import Plan
-from reconcilers.ports import Gate, Ports, Writer
+from reconcilers.ports import Gate, NoPlans, Ports, Writer
 from reconcilers.report import Report
 from reconcilers.sync import Settings, sync_once
 from tests.e2e.harness import SAMPLE
@@ -34,6 +34,16 @@ from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import GateAfter, Heard
 from tests.synctargets import CANARY, manifest, spec
 from tests.unit.operator.cluster import Json
+from tests.unit.operator.plans_stage import FakePlansApi
+
+
+class Unseen(NoPlans):
+    """Plans of a run whose plan is not the subject."""
+
+    published = ""
+
+    async def close(self, report: Report | None, error: SyncError | None) -> None:
+        """Nothing."""
 
 
 @dataclass
@@ -47,16 +57,8 @@ class World:
     async def run(self, *, apply: bool, gate: Gate = lambda: None, **changes: Any) -> RunResult:
         arguments = {"quota": None, "secrets": self.manifests, "spec": self.manifests.spec, **changes}
         spec, secrets, quota = (arguments[name] for name in ("spec", "secrets", "quota"))
-        return await run_once(
-            spec,
-            secrets,
-            self.store,
-            apply=apply,
-            gate=gate,
-            observer=Heard(),
-            trust=A_PERSON,
-            quota=quota,
-        )
+        means = Means(spec, secrets, self.store, Heard(), A_PERSON, quota)
+        return await run_once(means, lambda _: Unseen(), apply=apply, gate=gate)
 
     @property
     def writes(self) -> int:
@@ -263,37 +265,24 @@ async def test_the_mapping_is_kept_in_the_folder_and_the_folder_let_go_of(
 # In a cluster
 
 
-class FakeKube:
-    """Secrets and config maps of one namespace, as far as a run needs them."""
+class FakeKube(FakePlansApi):
+    """Secrets, config maps and plans of one namespace, as far as a run needs them."""
 
     def __init__(self, secrets: Mapping[str, Mapping[str, str]], error: Exception | None = None) -> None:
+        super().__init__(lambda: datetime.now(UTC))
         self.secrets, self.error = secrets, error
-        self.maps: dict[str, Json] = {}
         self.asked: set[str] = set()
+
+    @property
+    def maps(self) -> dict[str, Json]:
+        """The mapping, without the chunks of plans."""
+        return {name: found for (_, name), found in self.objects.items() if "-plan-" not in name}
 
     async def get_secret(self, namespace: str, name: str) -> Mapping[str, str] | None:
         self.asked.add(namespace)
         if self.error is not None:
             raise self.error
         return self.secrets.get(name)
-
-    async def get_config_map(self, namespace: str, name: str) -> Json:
-        if name not in self.maps:
-            raise NotFound(name)
-        return self.maps[name]
-
-    async def list_config_maps(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
-        return list(self.maps.values())
-
-    async def create_config_map(self, body: Json) -> Json:
-        stored = {**body, "metadata": {**body["metadata"], "uid": "u", "resourceVersion": "1"}}
-        self.maps[body["metadata"]["name"]] = stored
-        return stored
-
-    replace_config_map = create_config_map
-
-    async def delete_config_map(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
-        self.maps.pop(name, None)
 
 
 def target_of(world: World, **status: Any) -> Target:
@@ -314,7 +303,8 @@ async def in_cluster(
 
     runner = ClusterRunner(kube, A_PERSON)  # type: ignore[arg-type]
     changed = world.manifests.spec.model_copy(update={"mode": Mode(mode)})
-    return await runner.run(target_of(world, **status), changed, gate, on_plan), told
+    run_id = f"{len(kube.plans):010x}"
+    return await runner.run(target_of(world, **status), changed, gate, on_plan, run_id), told
 
 
 async def test_a_run_in_the_cluster_reads_its_own_namespace_and_keeps_its_mapping_there(world: World) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,21 @@ import pytest
 import yaml
 
 from engage_sync import __version__, cli
+from engage_sync.app import RunResult
+from engage_sync.kube import Kube
 from engage_sync.sandbox import Account, Addresses, Fault, Sandbox
 from engage_sync.sandbox.load import load_csv
 from engage_sync.sandbox.manifests import write_manifests
 from engage_sync.sandbox.server import serving
-from reconcilers.model import KINDS
+from reconcilers.apply import Applied, Outcome, Status
+from reconcilers.errors import TransientError
+from reconcilers.model import KINDS, Key, Kind
 from reconcilers.steps import Action
 from tests.e2e.harness import CLI, SAMPLE
 from tests.synctargets import CANARY, manifest
+from tests.unit.operator.kept_plans import FakeCluster, annex_gone
 
-CRD = Path(__file__).parents[3] / "crds" / "synctargets.engage-sync.io.yaml"
+CRDS = Path(__file__).parents[3] / "crds"
 ACCOUNT = Account(
     workplace_password=f"{CANARY}-workplace",
     engage_client_id=f"{CANARY}-client",
@@ -254,11 +260,16 @@ def test_the_json_is_the_contracts(engage_sync: Command, tenant: Tenant) -> None
 
     asked_for = ["digest", "summary", "steps", "skips", "failures", "requests"]
     assert [key for key in data if key in asked_for] == asked_for
-    assert set(data) - set(asked_for) == {"withheld", "gaps"}
+    assert set(data) - set(asked_for) == {
+        "heldDigest", "held", "quarantine", "withheld", "gaps", "kinds"
+    }  # fmt: skip
+    assert (data["heldDigest"], data["held"], data["quarantine"]) == ("", 0, [])
     assert re.fullmatch("sha256:[0-9a-f]{64}", data["digest"])
     assert list(data["summary"]) == [kind.value for kind in KINDS]
     assert all(list(row) == [action.value for action in Action] for row in data["summary"].values())
-    assert data["summary"]["Location"] == {"create": 0, "update": 1, "replace": 0, "adopt": 0, "delete": 0}
+    assert data["summary"]["Location"] == {
+        "create": 0, "update": 1, "replace": 0, "adopt": 0, "rebind": 0, "delete": 0
+    }  # fmt: skip
     assert data["steps"] == [
         {
             "action": "update",
@@ -333,6 +344,241 @@ def test_each_target_has_a_mapping_of_its_own_unless_told_otherwise(
     state = Path(os.environ["XDG_STATE_HOME"]) / "engage-sync"
     assert [path.relative_to(state).as_posix() for path in state.rglob("mapping")] == ["tenants/acme/mapping"]
     assert not (tmp_path / "mine" / "mapping").exists()
+
+
+# What waits for an approval
+
+MONROE = "wp:building:2"
+
+
+def demolish(tenant: Tenant, building: int = 2) -> None:
+    """A building with all that is in it, out of Workplace."""
+    tenant.sandbox.workplace.data.remove("buildings", building)
+
+
+def the_command(ran: Ran) -> list[str]:
+    """What the last line says to run, without the program's name."""
+    program, *arguments = shlex.split(ran.out.splitlines()[-1])
+    assert program == "engage-sync"
+    return arguments
+
+
+def test_what_is_held_waits_until_the_printed_command_is_run(engage_sync: Command, tenant: Tenant) -> None:
+    engage_sync("sync", *tenant.files)
+    demolish(tenant)
+    rename_a_building(tenant)
+    planned = engage_sync("plan", *tenant.files)
+    before = len(tenant.engage_writes())
+    held = engage_sync("sync", *tenant.files)
+    writes = len(tenant.engage_writes()) - before
+    approved = engage_sync(*the_command(held))
+    again = engage_sync(*the_command(held))
+
+    assert (planned.code, planned.err) == (2, "")
+    assert the_command(planned)[:-1] == ["sync", *map(str, tenant.files), "--approve"]
+    assert "- [held] Location Monroe House (wp:building:2)" in planned.out
+    assert (held.code, held.err, writes) == (4, "", 1)
+    assert (approved.code, approved.err) == (0, "")
+    assert MONROE not in tenant.external_ids()
+    assert again.code == 1
+    assert "waits; run engage-sync plan first" in again.sentence()
+
+
+def test_the_folder_that_was_named_is_in_the_command_too(
+    engage_sync: Command, tenant: Tenant, tmp_path: Path
+) -> None:
+    state = tmp_path / "a state"
+    engage_sync("sync", *tenant.files, "--state", state)
+    demolish(tenant)
+    planned = engage_sync("plan", *tenant.files, "--state", state)
+
+    assert the_command(planned)[-4:-2] == ["--state", str(state)]
+    assert engage_sync(*the_command(planned)).code == 0
+    assert sorted(path.name for path in state.iterdir()) == ["lock", "mapping", "quota.json"]
+
+
+def test_more_than_was_approved_exits_4_and_shows_the_difference(
+    engage_sync: Command, tenant: Tenant
+) -> None:
+    engage_sync("sync", *tenant.files)
+    demolish(tenant)
+    planned = engage_sync("plan", *tenant.files)
+    demolish(tenant, 3)
+    before = len(tenant.engage_writes())
+    ran = engage_sync(*the_command(planned), "-o", "json")
+    new = json.loads(ran.out)
+
+    assert (ran.code, ran.err) == (4, "")
+    assert len(tenant.engage_writes()) == before
+    assert "wp:building:3" in [step["key"] for step in new["beyond"]["added"]]
+    assert MONROE not in [step["key"] for step in new["beyond"]["added"]]
+    stale = engage_sync(*the_command(planned))
+    assert stale.code == 1
+    assert f"the one that waits now is {new['heldDigest']}" in stale.sentence()
+    assert engage_sync("sync", *tenant.files, "--approve", new["heldDigest"]).code == 0
+
+
+def test_the_difference_is_text_too(engage_sync: Command, tenant: Tenant) -> None:
+    engage_sync("sync", *tenant.files)
+    demolish(tenant)
+    planned = engage_sync("plan", *tenant.files)
+    demolish(tenant, 3)
+    ran = engage_sync(*the_command(planned))
+
+    assert "more than was approved: delete Location Lindenhof (wp:building:3) was not approved\n" in ran.out
+    assert the_command(ran) != the_command(planned)
+
+
+def test_a_quarantined_plan_exits_4_and_writes_nothing(engage_sync: Command, tenant: Tenant) -> None:
+    def no_deletions(documents: list[Any]) -> None:
+        documents[0]["spec"]["deletion"] = {"budget": {"count": 0}}
+
+    tenant.edit("target.yaml", no_deletions)
+    engage_sync("sync", *tenant.files)
+    demolish(tenant)
+    rename_a_building(tenant)
+    before = len(tenant.engage_writes())
+    planned, ran = engage_sync("plan", *tenant.files), engage_sync("sync", *tenant.files)
+
+    assert (planned.code, ran.code, ran.err) == (2, 4, "")
+    assert ran.out.startswith("! quarantined, nothing is written: ")
+    assert "spec.deletion.budget" in ran.out.splitlines()[0]
+    assert len(tenant.engage_writes()) == before
+    assert engage_sync(*the_command(ran)).code == 0
+    assert "Plan: in sync" in engage_sync("plan", *tenant.files).out
+
+
+def test_an_empty_source_is_4_for_sync_and_1_for_plan(engage_sync: Command, tenant: Tenant) -> None:
+    engage_sync("sync", *tenant.files)
+    for building in list(tenant.sandbox.workplace.data.tables["buildings"]):
+        demolish(tenant, building)
+    before = len(tenant.engage_writes())
+    planned, ran = engage_sync("plan", *tenant.files), engage_sync("sync", *tenant.files)
+
+    assert (planned.code, ran.code) == (1, 4)
+    assert "lists no building" in ran.sentence()
+    assert ran.sentence() == planned.sentence()
+    assert len(tenant.engage_writes()) == before
+
+
+@pytest.mark.parametrize(
+    ("digest", "says"),
+    [
+        ("sha256:12", "--approve: 'sha256:12' is no digest"),
+        ("sha256:" + "0" * 64, "run engage-sync plan first"),
+    ],
+)
+def test_a_digest_that_was_mistyped_costs_no_call(
+    engage_sync: Command, tenant: Tenant, digest: str, says: str
+) -> None:
+    ran = engage_sync("sync", *tenant.files, "--approve", digest)
+
+    assert ran.code == 1
+    assert says in ran.sentence()
+    assert sum(tenant.sandbox.journal.requests.values()) == 0
+
+
+FAILED = Applied([Outcome(Kind.FLOOR, Key("wp:floor:1"), "A", Action.UPDATE, Status.FAILED, "Refused", "no")])
+ENDED = Applied([], ended_by=TransientError("Engage does not answer"))
+
+
+@pytest.mark.parametrize(
+    ("held", "applied", "code"),
+    [(False, Applied([]), 0), (False, FAILED, 3), (True, Applied([]), 4), (True, FAILED, 4), (True, ENDED, 1),
+     (False, ENDED, 1)],
+)  # fmt: skip
+def test_what_needs_a_person_goes_before_what_passes(
+    engage_sync: Command,
+    tenant: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+    held: bool,
+    applied: Applied,
+    code: int,
+) -> None:
+    report = replace(annex_gone(), applied=applied)
+    if not held:
+        report = replace(report, plan=replace(report.plan, held=()))
+    asked: list[str | None] = []
+
+    async def prepared(*_: object, approve: str | None, **__: object) -> RunResult:
+        asked.append(approve)
+        return RunResult(report=report, error=report.ended_by)
+
+    monkeypatch.setattr(cli, "one_run", prepared)
+    ran = engage_sync("sync", *tenant.files)
+
+    assert (ran.code, asked) == (code, [None])
+    assert ("[held]" in ran.out) == held
+
+
+# Plans of the cluster
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """The cluster that the commands find."""
+    made = FakeCluster()
+
+    class Connected:
+        async def __aenter__(self) -> FakeCluster:
+            return made
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+    async def connect() -> Connected:
+        return Connected()
+
+    monkeypatch.setattr(Kube, "connect", connect)
+    return made
+
+
+def test_a_plan_of_the_cluster_is_printed_as_any_other(engage_sync: Command, cluster: FakeCluster) -> None:
+    plan = annex_gone().plan
+    cluster.add(plan, "1f2e3d4c5b")
+    ran = {form: engage_sync("show-plan", "acme-1f2e3d4c5b", "-n", "tenants", "-o", form)
+           for form in ("text", "json", "markdown")}  # fmt: skip
+
+    assert [(each.code, each.err) for each in ran.values()] == [(0, "")] * 3
+    assert ran["text"].out.startswith(
+        "SyncPlan tenants/acme-1f2e3d4c5b of SyncTarget acme: ApprovalRequired\n"
+    )
+    assert ran["text"].out.splitlines()[-1].startswith("  kubectl patch syncplan acme-1f2e3d4c5b -n tenants ")
+    assert len(json.loads(ran["json"].out)["steps"]) == len(plan.steps)
+    assert "<details>" in ran["markdown"].out
+
+
+def test_two_plans_are_compared(engage_sync: Command, cluster: FakeCluster) -> None:
+    cluster.add(annex_gone().plan, "1f2e3d4c5b")
+    cluster.add(annex_gone(lambda rig: rig.source.spaces.pop(102)).plan, "0000000000")
+    command = ("show-plan", "acme-0000000000", "-n", "tenants", "--against", "acme-1f2e3d4c5b")
+    ran, same = engage_sync(*command), engage_sync(*command[:-1], "acme-0000000000", "-o", "markdown")
+    data = json.loads(engage_sync(*command, "-o", "json").out)
+
+    assert (ran.code, same.code) == (0, 0)
+    assert ran.out.startswith("Only in acme-0000000000 (1 step, of which 1 destroys):\n- Resource D-1 ")
+    assert [step["key"] for step in data["added"]] == ["wp:room:102"]
+    assert same.out.endswith("acme-0000000000 and acme-0000000000 hold the same steps\n")
+
+
+def test_a_plan_that_is_not_there_is_one_sentence(
+    engage_sync: Command, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "tenants")
+    ran = engage_sync("show-plan", "acme")
+
+    assert ran.code == 1
+    assert 'no SyncTarget "acme" in namespace "tenants"' in ran.sentence()
+
+
+def test_without_a_cluster_there_is_no_plan_to_show(
+    engage_sync: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    ran = engage_sync("show-plan", "acme")
+
+    assert ran.code == 1
+    assert "no Kubernetes configuration" in ran.sentence()
 
 
 # What can go wrong
@@ -501,6 +747,8 @@ def test_a_bug_of_ours_is_a_sentence_too(
         (["plan", "-f", "x", "-o", "yaml"], "'yaml' is not one of"),
         (["frobnicate"], "No such command 'frobnicate'"),
         (["sync", "--stat"], "No such option '--stat'"),
+        (["show-plan"], "Missing argument 'NAME'"),
+        (["show-plan", "x", "-o", "yaml"], "'yaml' is not one of"),
         (["run", "-n", "x", "--all-namespaces"], "--namespace and --all-namespaces exclude each other"),
         (["run", "--max-concurrent-syncs", "0"], "0 is not in the range"),
         (["run", "--health-port", "99999"], "99999 is not in the range"),
@@ -616,11 +864,12 @@ def test_the_version_is_the_packages(engage_sync: Command) -> None:
     assert __version__ in engage_sync("--version").out
 
 
-def test_the_crd_is_printed_byte_for_byte() -> None:
+def test_the_crds_are_printed_byte_for_byte() -> None:
     done = subprocess.run([*CLI, "crd"], capture_output=True)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout == CRD.read_bytes()
+    both = [(CRDS / f"{plural}.engage-sync.io.yaml").read_bytes() for plural in ("synctargets", "syncplans")]
+    assert done.stdout == b"---\n".join(both)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -1,6 +1,7 @@
 """The loop of one target: what it runs, when, and what the status then says."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from engage_sync.app import RunResult, SecretMissing
 from reconcilers.errors import CredentialsRejected, EmptySource, Halted, QuotaExhausted, TransientError
 from reconcilers.levels import country
 from reconcilers.model import Entity, Key, Kind
-from reconcilers.plan import Plan
+from reconcilers.plan import Held, Plan
 from reconcilers.ports import Gate
 from reconcilers.steps import Create
 from tests.synctargets import spec
@@ -152,7 +153,7 @@ async def test_an_invalid_spec_is_refused_in_one_sentence_that_names_the_field()
         (SecretMissing("there is no Secret"), "SecretMissing", None),
         (CredentialsRejected("no", system="source"), "CredentialsRejected", ("SourceHealthy", REJECTED)),
         (CredentialsRejected("no", system="target"), "CredentialsRejected", ("TargetHealthy", REJECTED)),
-        (EmptySource("empty", system="source"), "Failed", ("SourceHealthy", "EmptySource")),
+        (EmptySource("empty", system="source"), "Quarantined", ("SourceHealthy", "EmptySource")),
         (TransientError("gone", system="target"), "Failed", ("TargetHealthy", "Unreachable")),
         (QuotaExhausted("used up", system="target"), "Failed", ("TargetHealthy", "QuotaExhausted")),
     ],
@@ -321,3 +322,133 @@ async def test_a_bug_in_one_look_does_not_end_the_loop() -> None:
     await asyncio.wait_for(cluster.controller.follow(acme, stopped.is_set), timeout=5)
 
     assert len(cluster.runner.runs) == 1
+
+
+# Plans that wait for a person
+
+HELD = replace(PLAN, held=(Held(PLAN.steps[0], "EveryStep"),))
+OVERRUN = replace(HELD, quarantine=("41 of 120 Resources (34 %) would be deleted or replaced",))
+
+
+def waiting(plan: Plan) -> Cluster:
+    """A target whose plan waits, shown as the SyncPlan acme-1; the next run finds nothing left to do."""
+    shown = RunResult(report=in_sync(plan), plan_name="acme-1")
+    cluster = Cluster(runner=FakeRunner([shown, RunResult(report=in_sync())]))
+    cluster.kube.plans["acme-1"] = {
+        "metadata": {"namespace": "tenants", "name": "acme-1", "uid": "u"},
+        "spec": {"synctargetUID": "uid-of-acme", "heldDigest": plan.held_digest},
+        "status": {"state": "ApprovalRequired"},
+    }
+    return cluster
+
+
+async def test_what_waits_for_an_approval_says_the_command_and_is_announced_once() -> None:
+    cluster = waiting(HELD)
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 1
+    assert cluster.ready() == ("False", "ApprovalRequired")
+    (message,) = [each["message"] for each in cluster.status()["conditions"] if each["type"] == "Stalled"]
+    assert "kubectl patch syncplan acme-1 -n tenants" in message
+    assert HELD.held_digest in message
+    plan = cluster.status()["plan"]
+    assert (plan["name"], plan["held"], plan["heldDigest"]) == ("acme-1", 1, HELD.held_digest)
+    assert "lastSuccessfulSyncTime" not in cluster.status()
+    assert [reason for reason, _ in cluster.kube.events] == ["PlanComputed", "ApprovalRequired"]
+
+
+async def test_an_approval_runs_at_once_and_only_once() -> None:
+    cluster = waiting(HELD)
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    plan = cluster.kube.plans["acme-1"]
+    plan["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+
+    await cluster.look(acme)
+    plan["status"]["state"] = "Applied"
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 2
+    assert cluster.status()["lastRun"]["trigger"] == "Requested"
+    assert cluster.ready() == ("True", "InSync")
+    assert "heldDigest" not in cluster.status()["plan"]
+
+
+async def test_an_approval_that_a_run_has_taken_up_starts_no_other() -> None:
+    cluster = waiting(HELD)
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+    taken_up = {"type": "Approved", "status": "True", "reason": "Approved", "message": "by ann"}
+    cluster.kube.plans["acme-1"]["status"] = {"state": "Applying", "conditions": [taken_up]}
+
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 1
+
+
+async def test_a_run_that_fails_before_it_takes_the_approval_up_is_not_tried_again_at_once() -> None:
+    cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+
+    await cluster.look(acme, times=5)
+    assert len(cluster.runner.runs) == 2
+
+    cluster.now += timedelta(minutes=6)
+    await cluster.look(acme)
+    assert len(cluster.runner.runs) == 3
+
+
+async def test_an_approval_in_mode_plan_runs_nothing() -> None:
+    cluster = waiting(HELD)
+    acme = cluster.apply(spec(mode="Plan"))
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 1
+    assert cluster.ready() == ("True", "Planned")
+    assert "1 steps would wait for an approval" in cluster.status()["summary"][0]
+
+
+async def test_a_quarantine_is_tried_again_and_ends_by_itself() -> None:
+    cluster = waiting(OVERRUN)
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    assert cluster.ready() == ("False", "Quarantined")
+    assert "41 of 120 Resources" in cluster.status()["summary"][0]
+    assert [reason for reason, _ in cluster.kube.events] == ["Quarantined"]
+
+    cluster.now += timedelta(minutes=6)
+    await cluster.look(acme)
+
+    assert cluster.status()["lastRun"]["trigger"] == "Retry"
+    assert cluster.ready() == ("True", "InSync")
+
+
+async def test_a_question_is_answered_once_in_status_and_as_an_event() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.annotate(acme, explain="wp:room:13 please")
+
+    await cluster.look(acme, times=3)
+
+    assert cluster.runner.asked == ["wp:room:13"]
+    told = cluster.status()["explain"]
+    assert told == {"key": "wp:room:13", "token": "wp:room:13 please", "lines": ["nobody knows"]}
+    assert cluster.kube.events == [("Explained", "wp:room:13: nobody knows")]
+
+
+async def test_a_suspended_target_answers_questions_too() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply", suspend=True))
+    cluster.annotate(acme, explain="wp:room:13")
+
+    await cluster.look(acme, times=3)
+
+    assert (cluster.runner.asked, cluster.runner.runs) == (["wp:room:13"], [])

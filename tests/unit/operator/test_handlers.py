@@ -65,7 +65,7 @@ class Kopf:
         self.registry = kopf.OperatorRegistry()
         handlers.register(self.registry, self.loops, self.known)  # type: ignore[arg-type]
         (self.daemon,) = self.registry._spawning.get_all_handlers()
-        (self.watcher,) = self.registry._watching.get_all_handlers()
+        self.watcher, self.plan_watcher = self.registry._watching.get_all_handlers()
         self.stops: dict[str, Stop] = {}
         self.tasks: dict[str, asyncio.Task[Any]] = {}
 
@@ -76,6 +76,11 @@ class Kopf:
         body["metadata"] |= {"namespace": "tenants", "uid": uid, **metadata}
         call: Any = self.watcher.fn
         await call(type=type, namespace="tenants", name=name, uid=uid, body=body, logger=None, param=None)
+
+    async def plan(self, uid: str, *, approved: bool) -> None:
+        call: Any = self.plan_watcher.fn
+        approval = {"approval": {"digest": "sha256:0", "by": "ann"}} if approved else {}
+        await call(spec={"synctargetUID": uid, **approval}, type="MODIFIED", body={}, logger=None)
 
     async def start(self, uid: str, name: str = "acme") -> Watched:
         stop = self.stops[uid] = Stop()
@@ -95,12 +100,28 @@ class Kopf:
 def test_one_daemon_and_one_watcher_are_all_there_is() -> None:
     made = Kopf()
 
-    for handler in (made.daemon, made.watcher):
+    for handler, plural in (
+        (made.daemon, "synctargets"), (made.watcher, "synctargets"), (made.plan_watcher, "syncplans")
+    ):  # fmt: skip
         assert handler.selector is not None
         assert (handler.selector.group, handler.selector.version) == ("engage-sync.io", "v1alpha1")
+        assert handler.selector.any_name == plural
     assert (made.daemon.cancellation_backoff, made.daemon.cancellation_timeout) == (GRACE + 1, 2.0)  # type: ignore[attr-defined]
     assert not made.registry._changing.get_all_handlers()
     assert len(made.registry._activities.get_all_handlers()) == 1
+
+
+async def test_an_approval_wakes_the_loop_of_its_target_and_no_other() -> None:
+    made = Kopf()
+    acme, globex = await made.start("1"), await made.start("2", name="globex")
+    await made.plan("1", approved=False)
+    assert not acme.wake.is_set()
+
+    await made.plan("1", approved=True)
+    await made.plan("9", approved=True)  # of a target that nobody follows
+
+    assert acme.wake.is_set()
+    assert not globex.wake.is_set()
 
 
 async def test_a_stop_of_kopf_ends_the_loop() -> None:

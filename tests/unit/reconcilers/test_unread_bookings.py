@@ -1,0 +1,58 @@
+"""Bookings that could be known and cannot be read hold what they protect."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from reconcilers.errors import CredentialsRejected, IncompleteAnswer, SyncError, TransientError
+from reconcilers.guard import UNREAD, Guards, Required
+from reconcilers.plan import Plan
+from reconcilers.ports import Ports
+from reconcilers.sync import look
+from tests.engine.rig import UNGUARDED
+from tests.engine.samples import synced, two_buildings
+
+
+@dataclass
+class Closed:
+    """Bookings that answer with an error."""
+
+    error: SyncError
+
+    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
+        raise self.error
+
+
+def plan_without_a_room(error: SyncError, guards: Guards) -> Plan:
+    rig = synced(two_buildings())
+    del rig.source.spaces[101]
+    settings = replace(rig.settings, guards=guards)
+    ports: Ports = replace(rig.ports(), bookings=Closed(error))
+    return asyncio.run(look(ports, settings)).plan
+
+
+REJECTED = CredentialsRejected("correct the key ExternalBookings", system="target")
+
+
+@pytest.mark.parametrize("error", [REJECTED, IncompleteAnswer("garbage", system="target")])
+def test_a_meeting_space_whose_bookings_cannot_be_read_waits_for_a_person(error: SyncError) -> None:
+    plan = plan_without_a_room(error, Guards())
+
+    assert [(item.step.action, item.reason) for item in plan.held] == [("delete", UNREAD)]
+    (impact,) = plan.impacts.values()
+    assert (impact.at_risk, impact.problem) == ("unknown", error.message)
+
+
+def test_who_asks_for_neither_bookings_nor_approvals_is_not_held() -> None:
+    assert not plan_without_a_room(REJECTED, UNGUARDED).held
+    booked_only = replace(UNGUARDED, hold_booked=True)
+    assert plan_without_a_room(REJECTED, booked_only).held
+    approvals_only = replace(UNGUARDED, required=Required.DESTRUCTIVE)
+    assert plan_without_a_room(REJECTED, approvals_only).held
+
+
+def test_what_passes_by_itself_ends_the_run_instead() -> None:
+    with pytest.raises(TransientError):
+        plan_without_a_room(TransientError("no answer", system="target"), Guards())
