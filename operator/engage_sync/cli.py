@@ -27,6 +27,7 @@ from engage_sync.serve import Options, own_namespace, serve
 from engage_sync.show_plan import beyond, compare, show
 from engage_sync.spacedata.command import spacedata_command
 from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
+from engage_sync.upload_command import upload_command
 from engage_sync.why import why_command
 from reconcilers.errors import EmptySource, SyncError
 from reconcilers.report import Report
@@ -230,6 +231,7 @@ def crd() -> None:
 
 cli.add_command(sandbox_command)
 cli.add_command(spacedata_command)
+spacedata_command.add_command(upload_command)
 cli.add_command(why_command)
 
 

@@ -52,6 +52,9 @@ API = "/external/api/rest/v2"
 PAGE = 100
 """Records a page; Workplace refuses more (domain.md section 2.2)."""
 
+_LOOKS = 5
+"""How often a listing that grows is read until it holds what is counted."""
+
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
@@ -172,6 +175,19 @@ class WorkplaceSource:
             record = listing.unreadable[0]
             raise _incomplete(f"lists {what.name} {record.id}, which cannot be understood: {record.problem}")
         return listing.items
+
+    async def latest(self, what: Collection[R]) -> tuple[R, ...]:
+        """All records of a collection that others add to meanwhile; whatever was there before is among them.
+
+        Raises:
+            IncompleteAnswer: there are fewer than are counted, or a record cannot be understood.
+            SyncError: it could not be read to its end.
+        """
+        for _ in range(_LOOKS):
+            listing = await self._pass(what)
+            if len(listing.items) >= (listing.counted or (0, 0))[1]:
+                return listing.items
+        raise _incomplete(f"listed {len(listing.items)} {what.name} and counts {listing.counted}")
 
     async def _listing(self, what: Collection[R]) -> Listing[R]:
         """A listing, read once more when it does not add up: an item moving between pages is soon over."""

@@ -7,7 +7,11 @@ RENAME_ROW, HEADER_ROW, FIRST_ROW = 3, 4, 5
 
 
 class Column(StrEnum):
-    """A column by its header. Country is ours: the template has none, and a building needs one."""
+    """A column by its header.
+
+    The last three are ours: the template has no country, which a building needs, and an extract of Engage
+    carries its ids.
+    """
 
     BUILDING_NAME = "Building Name"
     BUILDING_CODE = "Building Code"
@@ -26,9 +30,12 @@ class Column(StrEnum):
     RESERVABLE = "Reservable"
     RENTABLE_SQUARE_FEET = "Rentable Square Feet"
     COUNTRY = "Country"
+    ENGAGE_LOCATION_ID = "Engage Location Id"
+    ENGAGE_RESOURCE_ID = "Engage Resource Id"
 
 
-TEMPLATE_COLUMNS = tuple(column for column in Column if column is not Column.COUNTRY)
+EXTRA_COLUMNS = (Column.COUNTRY, Column.ENGAGE_LOCATION_ID, Column.ENGAGE_RESOURCE_ID)
+TEMPLATE_COLUMNS = tuple(column for column in Column if column not in EXTRA_COLUMNS)
 REQUIRED_COLUMNS = frozenset(
     {Column.BUILDING_NAME, Column.STATE_CODE, Column.FLOOR, Column.ROOM, Column.SPACE_TYPE}
 )
