@@ -29,7 +29,11 @@ class Country(click.ParamType[str]):
         return code
 
 
-@click.group("spacedata", short_help="Workplace's space data template: write one, check one.")
+@click.group(
+    "spacedata",
+    short_help="Workplace's space data template: write one, check one.",
+    epilog="Example: engage-sync spacedata template spaces.xlsx",
+)
 def spacedata_command() -> None:
     """Write and check the workbook that a new customer's buildings, floors and rooms come in."""
 

@@ -72,3 +72,9 @@ class Workbook(Protocol):
 
 MAX_COLUMNS = 256
 """Cells further right are left alone: nobody's header is there."""
+
+
+def printable(text: str, most: int = 60) -> str:
+    """A text that a terminal takes for nothing but text, cut to `most` characters."""
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import final
 
 from engage_sync.spacedata.columns import Column
+from engage_sync.spacedata.grid import printable
 from engage_sync.spacedata.problems import Place, Problem, Reason, Severity
 from reconcilers.errors import ConfigError
 
@@ -125,8 +126,9 @@ def checked(data: SpaceData) -> CheckedSpaceData:
     errors = data.count(Severity.ERROR)
     if errors:
         first = next(problem for problem in data.problems if problem.severity is Severity.ERROR)
+        what = printable(f"{first.place}: {first.message}", 400)
         raise SpaceDataRejected(
-            f"the space data hold {errors:,} error{'s' * (errors > 1)}, the first in {first.place}: "
-            f"{first.message}; see `engage-sync spacedata check`"
+            f"the space data hold {errors:,} error{'s' * (errors > 1)}, the first in {what}; see "
+            "`engage-sync spacedata check`"
         )
     return CheckedSpaceData(data, _SEAL)

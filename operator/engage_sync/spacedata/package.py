@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from engage_sync.spacedata import limits
-from engage_sync.spacedata.grid import UnreadableWorkbook
+from engage_sync.spacedata.grid import UnreadableWorkbook, printable
 
 _CHUNK = 1 << 18
 _DAMAGED = (
@@ -43,7 +43,7 @@ class Package:
         """
         info = self._parts.get(name.lower())
         if info is None:
-            raise UnreadableWorkbook(f"the part {name} is missing from the file; {_CURE}")
+            raise UnreadableWorkbook(f"the part {printable(name)} is missing from the file; {_CURE}")
         _refuse_bombs(info, most)
         try:
             with self._zip.open(info) as part:
@@ -51,26 +51,25 @@ class Package:
                     yield piece
         except _DAMAGED:
             raise UnreadableWorkbook(
-                f"the part {name} is cut off or damaged; {_CURE}, or copy it anew"
+                f"the part {printable(name)} is cut off or damaged; {_CURE}, or copy it anew"
             ) from None
 
 
 def _refuse_bombs(info: zipfile.ZipInfo, most: int) -> None:
     """By the sizes that the file declares: zipfile unpacks no more than that."""
+    part = f"the part {printable(info.filename)}"
     if info.flag_bits & 1:
         raise UnreadableWorkbook("the file is protected by a password; remove it and save the file again")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others are unpacked without a bound.
-        raise UnreadableWorkbook(
-            f"the part {info.filename} is packed in a way that workbooks do not use; {_CURE}"
-        )
+        raise UnreadableWorkbook(f"{part} is packed in a way that workbooks do not use; {_CURE}")
     if info.file_size > most:
         raise UnreadableWorkbook(
-            f"the part {info.filename} unpacks to {info.file_size:,} bytes, and {most:,} are the most "
+            f"{part} unpacks to {info.file_size:,} bytes, and {most:,} are the most "
             "that is read; delete the empty formatted rows below the data, or split it into several files"
         )
     if info.file_size > max(limits.RATIO_COUNTS_FROM_BYTES, limits.MAX_RATIO * info.compress_size):
         raise UnreadableWorkbook(
-            f"the part {info.filename} unpacks to more than {limits.MAX_RATIO} times its size, as a zip bomb "
+            f"{part} unpacks to more than {limits.MAX_RATIO} times its size, as a zip bomb "
             f"does; delete the empty formatted rows below the data, or {_CURE}"
         )

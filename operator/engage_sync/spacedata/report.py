@@ -4,12 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+from engage_sync.spacedata.grid import printable
 from engage_sync.spacedata.model import SpaceData
 from engage_sync.spacedata.problems import Problem, Reason, Severity
 
 SHOWN_WARNINGS = 10
 """Of one reason, in the text; the JSON has them all."""
-_SHOWN_VALUE = 60
 
 
 def as_text(file: str, data: SpaceData) -> str:
@@ -96,9 +96,3 @@ def _summary(file: str, data: SpaceData) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def printable(text: str, most: int = _SHOWN_VALUE) -> str:
-    """A text that a terminal takes for nothing but text, cut to `most` characters."""
-    cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

@@ -21,6 +21,7 @@ from engage_sync.spacedata.grid import (
     Formula,
     Sheet,
     UnreadableWorkbook,
+    printable,
 )
 from engage_sync.spacedata.package import Package
 
@@ -401,7 +402,11 @@ class _SheetHandler:
 
     def _merge(self, reference: str) -> None:
         corners = [_REFERENCE.fullmatch(corner) for corner in reference.split(":")]
-        if len(corners) != 2 or len(self.merged) >= limits.MAX_MERGED:
+        if len(self.merged) >= limits.MAX_MERGED:
+            raise UnreadableWorkbook(
+                f"a sheet holds more than {limits.MAX_MERGED:,} merged areas; unmerge its cells"
+            )
+        if len(corners) != 2:
             raise self._damaged()
         first, last = corners
         if first is None or last is None:
@@ -411,7 +416,9 @@ class _SheetHandler:
         )
 
     def _damaged(self) -> UnreadableWorkbook:
-        return UnreadableWorkbook(f"the part {self._part} is damaged at or below row {self._number}; {_CURE}")
+        return UnreadableWorkbook(
+            f"the part {printable(self._part)} is damaged at or below row {self._number}; {_CURE}"
+        )
 
 
 def _column_number(letters: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 from xml.parsers import expat
 
-from engage_sync.spacedata.grid import UnreadableWorkbook
+from engage_sync.spacedata.grid import UnreadableWorkbook, printable
 
 MAX_NAMES = 20_000
 MAX_DEPTH = 1_000
@@ -54,18 +54,18 @@ def parse(part: str, chunks: Iterable[bytes], handler: Handler) -> None:
             # An unfinished token is read again with every chunk: the time grows with its square.
             unread = fed - parser.CurrentByteIndex
             if unread > MAX_TOKEN_BYTES or len(names) > MAX_NAMES or handler.depth > MAX_DEPTH:
-                raise UnreadableWorkbook(f"the part {part} is not what Excel writes; {_CURE}")
+                raise UnreadableWorkbook(f"the part {printable(part)} is not what Excel writes; {_CURE}")
         parser.Parse(b"", True)
     except Enough:
         return
     except (expat.ExpatError, ValueError, LookupError):
-        raise UnreadableWorkbook(f"the part {part} is damaged: it is no XML; {_CURE}") from None
+        raise UnreadableWorkbook(f"the part {printable(part)} is damaged: it is no XML; {_CURE}") from None
 
 
 def _refuse_doctype(part: str) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         raise UnreadableWorkbook(
-            f"the part {part} declares entities of its own, as an XML bomb does; {_CURE}"
+            f"the part {printable(part)} declares entities of its own, as an XML bomb does; {_CURE}"
         )
 
     return refuse

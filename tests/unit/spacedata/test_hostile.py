@@ -265,3 +265,12 @@ def test_an_xlsm_and_a_wrong_name_are_read_all_the_same(tmp_path: Path) -> None:
     assert run(path).returncode == 0
     file = io.BytesIO(xls(grid(GOOD)))
     assert found(check(tmp_path, file.getvalue())) == []
+
+
+def test_names_in_the_file_cannot_speak_to_the_terminal(tmp_path: Path) -> None:
+    files = parts(("Data", GOOD_SHEET, False))
+    relations = "xl/_rels/workbook.xml.rels"
+    files[relations] = files[relations].replace("worksheets/sheet1.xml", "evil&#10;name&#x202e;.xml")
+
+    with pytest.raises(UnreadableWorkbook, match=r"evil\\nname\\u202e\.xml is missing"):
+        check(tmp_path, packed(files))
