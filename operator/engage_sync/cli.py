@@ -15,6 +15,7 @@ import click
 from engage_sync import __version__, logs
 from engage_sync.app import RunResult, one_run
 from engage_sync.crd import crd_text
+from engage_sync.extract_command import extract_command
 from engage_sync.kube import Kube
 from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.options import FILES, STATE, state_directory
@@ -229,6 +230,7 @@ def crd() -> None:
     click.echo(crd_text(), nl=False)
 
 
+cli.add_command(extract_command)
 cli.add_command(sandbox_command)
 cli.add_command(spacedata_command)
 spacedata_command.add_command(upload_command)
