@@ -15,6 +15,7 @@ import click
 from engage_sync import __version__, logs
 from engage_sync.app import RunResult, one_run
 from engage_sync.crd import crd_text
+from engage_sync.extract_command import extract_command
 from engage_sync.kube import Kube
 from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.options import FILES, STATE, state_directory
@@ -25,7 +26,9 @@ from engage_sync.render import DIFFERENCE_RENDERERS, RENDERERS, Data, as_data
 from engage_sync.sandbox.command import sandbox_command
 from engage_sync.serve import Options, own_namespace, serve
 from engage_sync.show_plan import beyond, compare, show
+from engage_sync.spacedata.command import spacedata_command
 from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
+from engage_sync.upload_command import upload_command
 from engage_sync.why import why_command
 from reconcilers.errors import EmptySource, SyncError
 from reconcilers.report import Report
@@ -229,7 +232,10 @@ def crd() -> None:
     click.echo(crd_text(), nl=False)
 
 
+cli.add_command(extract_command)
 cli.add_command(sandbox_command)
+cli.add_command(spacedata_command)
+spacedata_command.add_command(upload_command)
 cli.add_command(why_command)
 
 

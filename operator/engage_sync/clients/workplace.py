@@ -52,12 +52,15 @@ API = "/external/api/rest/v2"
 PAGE = 100
 """Records a page; Workplace refuses more (domain.md section 2.2)."""
 
+_LOOKS = 5
+"""How often a listing that grows is read until it holds what is counted."""
+
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)  # no slots: Python 3.11 cannot construct a frozen generic with them
-class _List(Generic[R]):
+class Collection(Generic[R]):
     """One countable listing."""
 
     name: str
@@ -69,14 +72,16 @@ class _List(Generic[R]):
     """Sent with the pages alone: it chooses fields, not records."""
 
 
-BUILDINGS = _List[Building]("buildings", "/buildings", BuildingWire, shape={"selector": "centers(module)"})
-FLOORS = _List[Floor]("floors", "/floors", FloorWire)
+BUILDINGS = Collection[Building](
+    "buildings", "/buildings", BuildingWire, shape={"selector": "centers(module)"}
+)
+FLOORS = Collection[Floor]("floors", "/floors", FloorWire)
 # What is listed when neither is said is not documented, so both are (domain.md section 2.4).
-SPACES = _List[Space](
+SPACES = Collection[Space](
     "spaces", "/rooms", SpaceWire, filters={"includeReservable": "true", "includeNonReservable": "true"}
 )
-TYPES = _List[SpaceType]("space types", "/rooms/types", SpaceTypeWire)
-COUNTRIES: _List[Any] = _List("countries", "/countries", CountryWire)
+TYPES = Collection[SpaceType]("space types", "/rooms/types", SpaceTypeWire)
+COUNTRIES: Collection[Any] = Collection("countries", "/countries", CountryWire)
 MANY = 10 * PAGE
 """Countries that nobody believes in; there are some 250."""
 
@@ -149,10 +154,7 @@ class WorkplaceSource:
             "source",
             ReadOnlyTransport(transport, system="source"),
             user_agent=user_agent,
-            headers={
-                "x-auth-username": header_value(credentials.username, "Workplace username", "source"),
-                "x-auth-password": header_value(credentials.password, "Workplace password", "source"),
-            },
+            headers=auth_headers(credentials),
             bounds=bounds,
             timing=timing,
         )
@@ -188,7 +190,35 @@ class WorkplaceSource:
         names = await self._country_names(buildings)
         return Observation(buildings, floors, spaces, types, centers, names)
 
-    async def _listing(self, what: _List[R]) -> Listing[R]:
+    async def whole(self, what: Collection[R]) -> tuple[R, ...]:
+        """All records of a collection, for whoever must know that one is not there.
+
+        Raises:
+            IncompleteAnswer: a record cannot be understood, or they are not as many as are counted.
+            SyncError: it could not be read to its end.
+        """
+        listing = await self._listing(what)
+        if not _adds_up(listing):
+            raise _incomplete(f"listed {len(listing.items)} {what.name} and counts {listing.counted}")
+        if listing.unreadable:
+            record = listing.unreadable[0]
+            raise _incomplete(f"lists {what.name} {record.id}, which cannot be understood: {record.problem}")
+        return listing.items
+
+    async def latest(self, what: Collection[R]) -> tuple[R, ...]:
+        """All records of a collection that others add to meanwhile; whatever was there before is among them.
+
+        Raises:
+            IncompleteAnswer: there are fewer than are counted, or a record cannot be understood.
+            SyncError: it could not be read to its end.
+        """
+        for _ in range(_LOOKS):
+            listing, _ = await self._pass(what)
+            if len(listing.items) >= (listing.counted or (0, 0))[1]:
+                return listing.items
+        raise _incomplete(f"listed {len(listing.items)} {what.name} and counts {listing.counted}")
+
+    async def _listing(self, what: Collection[R]) -> Listing[R]:
         """A listing, read once more when it does not add up: an item moving between pages is soon over."""
         listing, steady = await self._pass(what)
         if not (steady and _adds_up(listing)):
@@ -198,14 +228,14 @@ class WorkplaceSource:
             raise _incomplete(f"moved {what.name} between the pages of {what.path} while they were read")
         return listing
 
-    async def _pass(self, what: _List[R]) -> tuple[Listing[R], bool]:
+    async def _pass(self, what: Collection[R]) -> tuple[Listing[R], bool]:
         """One reading with its counts, and whether its pages met."""
         before = await self._count(what)
         read = await self._pages(what, before)
         counted = (before, await self._count(what))
         return Listing(what.name, tuple(read.items), tuple(read.unreadable), counted), read.steady
 
-    async def _pages(self, what: _List[Any], counted: int | None) -> "_Read":
+    async def _pages(self, what: Collection[Any], counted: int | None) -> "_Read":
         """All pages of a listing; each asks for the last record of the one before once more.
 
         Were it another one, something had come or gone in between: no count tells of a record that slipped
@@ -246,7 +276,7 @@ class WorkplaceSource:
 
         return await self._http.call(self._get(path, params), judge)
 
-    async def _count(self, what: _List[Any]) -> int:
+    async def _count(self, what: Collection[Any]) -> int:
         def judge(answer: Answer) -> int:
             try:
                 return CountWire.model_validate(self._body(answer)).count
@@ -298,6 +328,11 @@ class WorkplaceSource:
             raise _incomplete("listed no countries at /countries, or one twice, or moved them between pages")
         return names
 
+    async def uncounted(self, path: str, wire: type[RecordWire[T]]) -> list[T]:
+        """The records of a listing that has no count, where nothing hangs on its completeness."""
+        read = await self._pages(Collection(path.strip("/"), path, wire), None)  # type: ignore[type-var]
+        return read.items
+
     async def _countries(self) -> tuple[tuple[tuple[str, str], ...], bool]:
         read = await self._pages(COUNTRIES, None)
         return tuple(read.items), read.steady and 0 < len(read.ids) == read.number
@@ -306,19 +341,36 @@ class WorkplaceSource:
         return Call("GET", self._base + path, what=path, params=params, setting="spec.source.baseURL")
 
     def _body(self, answer: Answer) -> object:
-        """The JSON of an answer that is no error; the one place that knows Workplace's errors."""
-        common_status(answer)
-        if answer.ok:
-            answer.no_echo(self._hidden)
-            return answer.json()
-        told = vendor_message(answer, self._hidden)
-        said = f"{answer.status}: {told}" if told else f"{answer.status}"
-        if answer.status in (401, 403):
-            raise CredentialsRejected(
-                f"Workplace does not accept the username and password, it answered {answer.what} with {said}",
-                system="source",
-            )
-        raise answer.nonsense(said)
+        return body_of(answer, self._hidden)
+
+
+def auth_headers(credentials: WorkplaceCredentials) -> dict[str, bytes]:
+    """What goes with every request. Raises ConfigError for what cannot be sent in a header."""
+    return {
+        "x-auth-username": header_value(credentials.username, "Workplace username", "source"),
+        "x-auth-password": header_value(credentials.password, "Workplace password", "source"),
+    }
+
+
+def body_of(answer: Answer, hidden: Hidden) -> object:
+    """The JSON of an answer that is no error. Raises SyncError for one that is."""
+    common_status(answer)
+    if answer.ok:
+        answer.no_echo(hidden)
+        return answer.json()
+    raise answer.nonsense(told_of(answer, hidden))
+
+
+def told_of(answer: Answer, hidden: Hidden) -> str:
+    """An error's status and sentence. Raises CredentialsRejected where it is about our credentials."""
+    told = vendor_message(answer, hidden)
+    said = f"{answer.status}: {told}" if told else f"{answer.status}"
+    if answer.status in (401, 403):
+        raise CredentialsRejected(
+            f"Workplace does not accept the username and password, it answered {answer.what} with {said}",
+            system="source",
+        )
+    return said
 
 
 def _adds_up(listing: Listing[Any]) -> bool:

@@ -32,17 +32,21 @@ def _unicode(text: str) -> str:
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), AfterValidator(_unicode)]
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
+    """Any record."""
+
     model_config = ConfigDict(
         strict=True, extra="ignore", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
     )
 
 
-class _Ref(_Wire):
+class Ref(Wire):
+    """A reference to another record."""
+
     id: int
 
 
-class _Country(_Wire):
+class _Country(Wire):
     name: Text = ""
     alpha2_code: Text = ""
     iso_code: Text = ""
@@ -52,11 +56,11 @@ class _Country(_Wire):
         return self.alpha2_code or self.iso_code
 
 
-class _State(_Wire):
+class _State(Wire):
     name: Text = ""
 
 
-class _Address(_Wire):
+class _Address(Wire):
     street: Text = ""
     street2: Text = ""
     city: Text = ""
@@ -65,12 +69,12 @@ class _Address(_Wire):
     state: _State | None = None
 
 
-class _CenterOfBuilding(_Wire):
+class _CenterOfBuilding(Wire):
     id: int
     module: Text = ""
 
 
-class BuildingWire(_Wire):
+class BuildingWire(Wire):
     """A building; its address may be missing, in part or whole."""
 
     id: int
@@ -100,27 +104,27 @@ class BuildingWire(_Wire):
         )
 
 
-class FloorWire(_Wire):
+class FloorWire(Wire):
     """A floor; without a building it is an orphan, which the engine judges."""
 
     id: int
     name: Text = ""
-    building: _Ref | None = None
+    building: Ref | None = None
 
     def record(self) -> Floor:
         """As the engine knows it."""
         return Floor(self.id, self.name, self.building.id if self.building else None)
 
 
-class SpaceWire(_Wire):
+class SpaceWire(Wire):
     """A room or desk. Whether it is reservable decides whether it is deleted, so it must be said."""
 
     id: int
     name: Text = ""
     capacity: int | None = None
     reservable: bool
-    type: _Ref | None = None
-    floor: _Ref | None = None
+    type: Ref | None = None
+    floor: Ref | None = None
 
     def record(self) -> Space:
         """As the engine knows it."""
@@ -134,11 +138,11 @@ class SpaceWire(_Wire):
         )
 
 
-class _Group(_Wire):
+class _Group(Wire):
     name: Text = ""
 
 
-class SpaceTypeWire(_Wire):
+class SpaceTypeWire(Wire):
     """A space type. Its group decides over all spaces of it, so the field must be there; null is no group."""
 
     id: int
@@ -150,11 +154,11 @@ class SpaceTypeWire(_Wire):
         return SpaceType(self.id, self.name, self.space_type_group.name if self.space_type_group else "")
 
 
-class _TimeZone(_Wire):
+class _TimeZone(Wire):
     id: Text = Field("", alias="ID")
 
 
-class CenterWire(_Wire):
+class CenterWire(Wire):
     """An item of the list of centers."""
 
     id: int
@@ -168,7 +172,7 @@ class CenterWire(_Wire):
 class CenterDetailWire(CenterWire):
     """One center with its buildings: without them nobody knows what it books."""
 
-    buildings: list[_Ref]
+    buildings: list[Ref]
 
     def center(self, listed: CenterWire) -> Center:
         """As the engine knows it; the time zone may stand in the list as well."""
@@ -184,7 +188,7 @@ class CountryWire(_Country):
         return self.code, self.name
 
 
-class CountWire(_Wire):
+class CountWire(Wire):
     """What `<list>/count` answers."""
 
     count: int = Field(ge=0)

@@ -1,0 +1,71 @@
+"""XML from strangers: expat, with everything refused that makes a small file a large one."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+from xml.parsers import expat
+
+from engage_sync.spacedata.grid import UnreadableWorkbook, printable
+
+MAX_NAMES = 20_000
+MAX_DEPTH = 1_000
+MAX_TOKEN_BYTES = 1 << 20
+_CURE = "open it in Excel and save it again as .xlsx"
+
+
+class Handler(Protocol):
+    """Takes the events of one document; names come as written, with their prefix."""
+
+    depth: int
+    """Elements open just now; the handler counts, `parse` judges."""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element opens."""
+
+    def end(self, name: str) -> None:
+        """It closes."""
+
+    def text(self, data: str) -> None:
+        """Characters, in any number of pieces."""
+
+
+class Enough(Exception):
+    """Raised by a handler that needs no more; ends the parse without complaint."""
+
+
+def local(name: str) -> str:
+    """A name without its prefix."""
+    return name.rpartition(":")[2]
+
+
+def parse(part: str, chunks: Iterable[bytes], handler: Handler) -> None:
+    """Feed a document to its handler; raises UnreadableWorkbook for bombs and for what is no XML."""
+    names: dict[str, str] = {}
+    parser = expat.ParserCreate(None, None, names)
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype(part)
+    parser.StartElementHandler = handler.start
+    parser.EndElementHandler = handler.end
+    parser.CharacterDataHandler = handler.text
+    fed = 0
+    try:
+        for chunk in chunks:
+            parser.Parse(chunk, False)
+            fed += len(chunk)
+            # An unfinished token is read again with every chunk: the time grows with its square.
+            unread = fed - parser.CurrentByteIndex
+            if unread > MAX_TOKEN_BYTES or len(names) > MAX_NAMES or handler.depth > MAX_DEPTH:
+                raise UnreadableWorkbook(f"the part {printable(part)} is not what Excel writes; {_CURE}")
+        parser.Parse(b"", True)
+    except Enough:
+        return
+    except (expat.ExpatError, ValueError, LookupError):
+        raise UnreadableWorkbook(f"the part {printable(part)} is damaged: it is no XML; {_CURE}") from None
+
+
+def _refuse_doctype(part: str) -> Callable[..., None]:
+    def refuse(*_: object) -> None:
+        raise UnreadableWorkbook(
+            f"the part {printable(part)} declares entities of its own, as an XML bomb does; {_CURE}"
+        )
+
+    return refuse
