@@ -16,6 +16,7 @@ from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import WEEK, WeekQuota
 from engage_sync.kube import Forbidden, Invalid, Unavailable
 from engage_sync.manifests import Manifests, read_manifests
+from engage_sync.meter import Standing, quota_status
 from engage_sync.sandbox import Account, Addresses, Sandbox
 from engage_sync.sandbox.load import load_csv
 from engage_sync.sandbox.manifests import write_manifests
@@ -235,7 +236,7 @@ async def test_a_week_that_is_used_up_ends_the_run_before_a_write(world: World) 
 
 @pytest.mark.parametrize("week", [WeekQuota(1_795_000_000.0, 1), WeekQuota(1_795_000_000.0, 50_000)])
 def test_a_count_survives_being_written_down(week: WeekQuota) -> None:
-    assert app.week_quota(app.quota_status(week)) == week
+    assert app.week_quota(quota_status(week)) == week
 
 
 @pytest.mark.parametrize("quota", [None, Quota(), Quota(used=5), Quota(weekStart="yesterday", used=5)])
@@ -244,7 +245,7 @@ def test_a_count_that_cannot_be_read_begins_anew(quota: Quota | None) -> None:
 
 
 def test_no_calls_are_no_count() -> None:
-    assert app.quota_status(WeekQuota()) is None
+    assert quota_status(WeekQuota()) is None
 
 
 # Without a cluster
@@ -291,20 +292,30 @@ def target_of(world: World, **status: Any) -> Target:
     return Target({**body, "status": status})
 
 
+class Told:
+    """What was told of a run while it was under way."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.standings: list[Standing] = []
+
+    async def plan(self, plan: Plan) -> None:
+        for _ in range(5_000):  # as slow as an API server may be
+            await asyncio.sleep(0)
+        self.plans.append(plan)
+
+    async def progress(self, standing: Standing) -> None:
+        self.standings.append(standing)
+
+
 async def in_cluster(
     world: World, kube: FakeKube, mode: str = "Apply", gate: Gate = lambda: None, **status: Any
 ) -> tuple[RunResult, list[Plan]]:
-    told: list[Plan] = []
-
-    async def on_plan(plan: Plan) -> None:
-        for _ in range(5_000):  # as slow as an API server may be
-            await asyncio.sleep(0)
-        told.append(plan)
-
+    told = Told()
     runner = ClusterRunner(kube, A_PERSON)  # type: ignore[arg-type]
     changed = world.manifests.spec.model_copy(update={"mode": Mode(mode)})
     run_id = f"{len(kube.plans):010x}"
-    return await runner.run(target_of(world, **status), changed, gate, on_plan, run_id), told
+    return await runner.run(target_of(world, **status), changed, gate, told, run_id), told.plans
 
 
 async def test_a_run_in_the_cluster_reads_its_own_namespace_and_keeps_its_mapping_there(world: World) -> None:
