@@ -136,7 +136,7 @@ class Failure(TypedDict):
     name: NotRequired[Annotated[str, Field(max_length=40)]]
     action: NotRequired[Annotated[str, Field(max_length=12)]]
     reason: NotRequired[ReasonName]
-    message: NotRequired[Annotated[str, Field(max_length=96)]]
+    message: NotRequired[Annotated[str, Field(max_length=88)]]
     attempts: NotRequired[int]
 
 
