@@ -240,13 +240,14 @@ class _Run:
         return int(self.ports.clock.now())
 
     def _succeeded(self, node: Node) -> None:
-        self._progress(node)
-        if not (node.part is Part.PARK or (node.part is Part.REMOVE and isinstance(node.step, Replace))):
+        more = node.part is Part.PARK or (node.part is Part.REMOVE and isinstance(node.step, Replace))
+        self._progress(node, ended=not more)
+        if not more:
             self._tell(node, Status.DONE)
 
     def _unsuccessful(self, index: int, status: Status, reason: str, message: str) -> None:
         node = self.nodes[index]
-        self._progress(node)
+        self._progress(node, ended=id(node.step) not in self.told)
         self.failed[index] = f"{kind_of(node.step)} {name_of(node.step)!r} could not be {_DONE_TO[node.part]}"
         self._tell(node, status, reason, message)
 
@@ -259,9 +260,11 @@ class _Run:
                 Outcome(kind_of(step), key_of(step), name_of(step), step.action, status, reason, message)
             )
 
-    def _progress(self, node: Node) -> None:
+    def _progress(self, node: Node, *, ended: bool) -> None:
         self.answered += 1
-        self.ports.observer.on(Progress(kind_of(node.step), node.step.action, self.answered, len(self.nodes)))
+        self.ports.observer.on(
+            Progress(kind_of(node.step), node.step.action, self.answered, len(self.nodes), ended)
+        )
 
 
 _DONE_TO = {Part.MAKE: "created", Part.WRITE: "updated", Part.PARK: "updated", Part.REMOVE: "deleted"}

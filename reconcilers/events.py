@@ -32,6 +32,8 @@ class Progress:
     action: Action
     done: int
     total: int
+    ended: bool = True
+    """Was that the last of its step, which may take more than one?"""
 
 
 @dataclass(frozen=True, slots=True)

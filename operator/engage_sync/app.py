@@ -1,8 +1,9 @@
 """The one place that wires settings, credentials, clients, store and engine into a run."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,9 +19,9 @@ from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, WorkplaceCredentials
 from engage_sync.clients.transport import network_transport
 from engage_sync.clients.workplace import WorkplaceSource
-from engage_sync.conditions import timestamp
 from engage_sync.kube import Forbidden, Invalid, Kube, KubeError
 from engage_sync.manifests import Manifests
+from engage_sync.meter import Calls, Meter, Standing, quota_status
 from engage_sync.plans.cluster import ClusterPlans
 from engage_sync.plans.file import FilePlans
 from engage_sync.plans.owner import Owner
@@ -47,7 +48,13 @@ from reconcilers.sync import Settings, View, look, sync_once
 from reconcilers.translate import Defaults, Scope
 from reconcilers.why import Explanation, explain, kind_of_key
 
+log = logging.getLogger(__name__)
+
 REQUIRED_KEY = "HierarchyMapping"
+TELL_SECONDS = 5.0
+"""Between two words on the progress of a run; what ends sooner has none.
+
+The week's calls are written down with it, so that a crash forgets those of so many seconds."""
 
 
 class SecretMissing(ConfigError):
@@ -94,12 +101,22 @@ class RunPlans(Plans, Protocol):
         ...
 
 
+class Tell(Protocol):
+    """Who is told of a run while it is under way."""
+
+    async def plan(self, plan: Plan) -> None:
+        """A plan with steps is about to be carried out, or was made to be looked at."""
+        ...
+
+    async def progress(self, standing: Standing) -> None:
+        """How far it has come, every few seconds."""
+        ...
+
+
 class Runner(Protocol):
     """Carries out one run of a target."""
 
-    async def run(
-        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]], run_id: str
-    ) -> RunResult:
+    async def run(self, target: Target, spec: Spec, gate: Gate, tell: Tell, run_id: str) -> RunResult:
         """Never raises SyncError: how it went is in the result."""
         ...
 
@@ -115,14 +132,15 @@ class ClusterRunner:
         self._kube = kube
         self._trust = trust
 
-    async def run(
-        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]], run_id: str
-    ) -> RunResult:
+    async def run(self, target: Target, spec: Spec, gate: Gate, tell: Tell, run_id: str) -> RunResult:
         """One run of a target."""
         apply = spec.mode is Mode.APPLY
         shown = target.status.get("plan", {})
 
+        listener = _Listener(tell, spec, time.time)
+
         def plans_of(session: EngageSession) -> RunPlans:
+            listener.week = lambda: session.week
             return ClusterPlans(
                 self._kube,
                 Owner(target.namespace, target.name, target.uid),
@@ -135,8 +153,12 @@ class ClusterRunner:
             )
 
         store = self._store(target, spec)
-        listener = _PlanListener(on_plan)
-        result = await run_once(self._means(target, spec, store, listener), plans_of, apply=apply, gate=gate)
+        try:
+            result = await run_once(
+                self._means(target, spec, store, listener), plans_of, apply=apply, gate=gate
+            )
+        finally:
+            listener.stop()
         await listener.settled()
         if result.report is not None:  # else it may not have been read, and is as it was
             result.mapping = mapping_status(store.summary)
@@ -321,13 +343,6 @@ def mapping_status(summary: Summary) -> MappingStatus:
     return MappingStatus(entries=summary.entries, shards=summary.shards, digest=summary.digest)
 
 
-def quota_status(week: WeekQuota) -> Quota | None:
-    """The week's count as the status keeps it; None while nothing was counted."""
-    if not week.used:
-        return None
-    return Quota(weekStart=timestamp(datetime.fromtimestamp(week.start, UTC)), used=week.used)
-
-
 def week_quota(quota: Quota | None) -> WeekQuota:
     """The week's count from the status of the last run."""
     start = read_time(quota.get("weekStart")) if quota else None
@@ -406,17 +421,42 @@ class _Deaf:
         """Nothing."""
 
 
-class _PlanListener:
-    """Tells, once, that a plan with steps is about to be carried out."""
+class _Listener:
+    """Tells, once, that a plan with steps is about to be carried out, and then how far it has come."""
 
-    def __init__(self, on_plan: Callable[[Plan], Awaitable[None]]) -> None:
-        self._on_plan = on_plan
-        self._telling: asyncio.Future[None] | None = None
+    def __init__(self, tell: Tell, spec: Spec, now: Callable[[], float]) -> None:
+        self._tell, self._spec = tell, spec
+        self._meter = Meter(now)
+        self._telling: list[asyncio.Future[None]] = []
+        self._ticking: asyncio.Future[None] | None = None
+        self.week: Callable[[], WeekQuota] = WeekQuota
+        """Asked for the week's calls; set once there is a session."""
 
     def on(self, event: Event) -> None:
+        self._meter.on(event)
         if isinstance(event, Planned) and event.plan.steps:
-            self._telling = asyncio.ensure_future(self._on_plan(event.plan))
+            self._telling.append(asyncio.ensure_future(self._tell.plan(event.plan)))
+            if self._spec.mode is Mode.APPLY and event.plan.ready and not event.plan.quarantine:
+                self._ticking = asyncio.ensure_future(self._tick())
+
+    def stop(self) -> None:
+        """Tell nothing more of the progress."""
+        if self._ticking is not None:
+            self._ticking.cancel()
 
     async def settled(self) -> None:
-        if self._telling is not None:
-            await self._telling
+        """All that was begun to be told is told."""
+        if self._ticking is not None:
+            await asyncio.wait({self._ticking})
+        for telling in self._telling:
+            await telling
+
+    async def _tick(self) -> None:
+        limits = self._spec.target.rate_limit
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            standing = self._meter.standing(Calls(limits.per_minute, limits.per_week, self.week()))
+            try:
+                await self._tell.progress(standing)
+            except Exception:
+                log.exception("the progress of a run could not be told")

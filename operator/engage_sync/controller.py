@@ -7,7 +7,7 @@ between two looks that a restart would lose.
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from engage_sync.announce import Announcement, announcements, explanation, start
 from engage_sync.app import Runner, RunResult
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
+from engage_sync.meter import Standing
 from engage_sync.resource import EXPLAIN_MAX, REQUESTED_AT, REQUESTED_AT_MAX, shorten
 from engage_sync.schedule import Run, Trigger
 from engage_sync.spec import InvalidSpec, Mode, Spec, parse_spec
@@ -26,7 +27,7 @@ from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
 from engage_sync.trust import Trust, check_hosts
 from engage_sync.why import answer_lines, answer_sentence, wrapped
-from reconcilers.errors import Halted, SyncError
+from reconcilers.errors import Halted, QuotaExhausted, SyncError
 from reconcilers.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -129,12 +130,15 @@ class Controller:
                 raise Halted("this operator is stopping or no longer the leader")
             watched.check_still_wanted(target, spec)
 
-        announce = self._announce_start(target, spec)
-        job = asyncio.ensure_future(self.runner.run(target, spec, gate, announce, run_id))
+        def may_tell() -> bool:
+            return self.may_write() and not stopped()
+
+        tell = _Tell(self.targets, target, spec, target.generation, self.now, may_tell)
+        job = asyncio.ensure_future(self.runner.run(target, spec, gate, tell, run_id))
         result = await _finish_or_stop(job, stopped, watched)
         if result is None or isinstance(result.error, Halted):
             return
-        await self._finish(target, spec, result, RunFacts(
+        await self._finish(tell.target, spec, result, RunFacts(
             id=run_id,
             trigger=trigger,
             mode=spec.mode.value,
@@ -160,20 +164,13 @@ class Controller:
                 regular = schedule.next_regular(target.uid, spec.schedule.interval, facts.finished)
                 if outcome not in schedule.FAILED:
                     return regular
-                return schedule.next_retry(spec.schedule, failures, facts.finished, retry_after)
+                used_up = isinstance(result.error, QuotaExhausted)
+                later = schedule.next_window if used_up else schedule.next_retry
+                return later(spec.schedule, failures, facts.finished, retry_after)
 
             return status.finished(old, facts, next_time, _retry_text)
 
         await self._write(target, finished)
-
-    def _announce_start(self, target: Target, spec: Spec) -> Callable[[Plan], Awaitable[None]]:
-        async def announce(plan: Plan) -> None:
-            if spec.mode is Mode.APPLY and plan.ready:
-                carried_out = Plan(plan.ready).summary
-                for announcement in starting(plan.summary, plan.digest, carried_out):
-                    await self.targets.announce(target, announcement)
-
-        return announce
 
     async def _explain(self, target: Target, spec: Spec) -> None:
         """Answer the annotation that asks why an entity is as it is, once for each new text."""
@@ -227,6 +224,50 @@ class Controller:
             for announcement in announcements(old, written.status):
                 await self.targets.announce(written, announcement)
         return written
+
+
+@dataclass(slots=True)
+class _Tell:
+    """Tells people of a run that is under way."""
+
+    targets: SyncTargets
+    target: Target
+    """With the status as last written."""
+    spec: Spec
+    generation: int
+    """That the run is about, whatever the target's is by now."""
+    now: Callable[[], datetime]
+    may_tell: Callable[[], bool]
+
+    async def plan(self, plan: Plan) -> None:
+        if self.spec.mode is Mode.APPLY and plan.ready:
+            for announcement in starting(plan.summary, plan.digest, Plan(plan.ready).summary):
+                await self.targets.announce(self.target, announcement)
+
+    async def progress(self, standing: Standing) -> None:
+        """Write it into the status; where that fails the run goes on, and the next word comes soon."""
+        if not self.may_tell():
+            return
+        now = self.now()
+
+        def progressed(old: Status) -> Status:
+            return status.progressed(
+                old,
+                standing.progress,
+                standing.message,
+                standing.quota,
+                now,
+                self.generation,
+                waits=standing.waits,
+            )
+
+        try:
+            changed = await self.targets.update_status(self.target, progressed)
+        except KubeError as error:
+            log.warning("%s: its progress could not be written: %s", self.target, error)
+            return
+        if changed is not None:
+            self.target = changed[1]
 
 
 async def _finish_or_stop(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from math import ceil
 
 from engage_sync.conditions import SUSPENDED, Type, get
 from engage_sync.resource import EXPLAIN, EXPLAIN_MAX, PAUSED, REQUESTED_AT, REQUESTED_AT_MAX, shorten
@@ -107,6 +108,18 @@ def next_retry(schedule: Schedule, failures: int, now: datetime, retry_after: fl
     if retry_after is not None:
         grown = max(grown, timedelta(seconds=retry_after))
     return now + grown
+
+
+def next_window(schedule: Schedule, failures: int, now: datetime, retry_after: float | None) -> datetime:
+    """When to try again after the calls of the week were used up: when the next can be made, and not before.
+
+    A second later, as times are written in whole ones. A window that opens at once again and again is
+    not believed, then it is as after any failure.
+    """
+    opens = None if retry_after is None else timedelta(seconds=ceil(retry_after) + 1)
+    if opens is None or opens < schedule.retry_interval:
+        return next_retry(schedule, failures, now, retry_after)
+    return now + opens
 
 
 def failures_in_a_row(status: Status) -> int:

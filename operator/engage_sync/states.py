@@ -92,6 +92,27 @@ class LastRun(TypedDict, total=False):
     requests: Requests
 
 
+class KindProgress(TypedDict):
+    """How far a run has come with one kind."""
+
+    kind: KindName
+    done: NotRequired[int]
+    total: NotRequired[int]
+
+
+class ProgressStatus(TypedDict, total=False):
+    """How far a run has come that is under way."""
+
+    done: int
+    """Steps that have ended, failed ones too."""
+    total: int
+    ratePerMinute: int
+    estimatedFinish: Timestamp
+    quotaLeft: int
+    """Calls to Engage left of this week; absent without a limit."""
+    kinds: Annotated[list[KindProgress], Field(max_length=7)]
+
+
 class MappingStatus(TypedDict, total=False):
     """The mapping store."""
 
@@ -115,7 +136,7 @@ class Failure(TypedDict):
     name: NotRequired[Annotated[str, Field(max_length=40)]]
     action: NotRequired[Annotated[str, Field(max_length=12)]]
     reason: NotRequired[ReasonName]
-    message: NotRequired[Annotated[str, Field(max_length=96)]]
+    message: NotRequired[Annotated[str, Field(max_length=88)]]
     attempts: NotRequired[int]
 
 
@@ -145,6 +166,8 @@ class Status(TypedDict, total=False):
     explain: Explanation
     conditions: Annotated[list[Condition], Field(max_length=6)]
     kinds: Annotated[list[KindStatus], Field(max_length=7)]
+    progress: ProgressStatus
+    """Only while a run carries out its plan, and not of one that ends within seconds."""
     summary: Annotated[list[Line], Field(max_length=12)]
     lastRun: LastRun
     lastSuccessfulSyncTime: Timestamp

@@ -4,7 +4,7 @@ Bounded whatever the tenant's size: per-entity data is counted or cut here; it l
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -21,12 +21,13 @@ from engage_sync.states import (
     LastRun,
     MappingStatus,
     PlanStatus,
+    ProgressStatus,
     Quota,
     Requests,
     Skip,
     Status,
 )
-from reconcilers.errors import EmptySource, SyncError
+from reconcilers.errors import EmptySource, QuotaExhausted, SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.merge import sentence
 from reconcilers.report import KindRow, Report
@@ -65,7 +66,29 @@ def started(old: Status, trigger: Trigger, now: datetime, generation: int) -> St
     """The status while a run is under way."""
     message = f"A run is under way since {timestamp(now)} ({trigger})"
     marked = conditions.mark_progressing(_conditions(old), message, now=now, generation=generation)
-    return _closed(_with(old, conditions=marked))
+    return _closed(_with(_at_rest(old), conditions=marked))
+
+
+def progressed(
+    old: Status,
+    progress: ProgressStatus,
+    message: str,
+    quota: Quota | None,
+    now: datetime,
+    generation: int,
+    *,
+    waits: bool,
+) -> Status:
+    """The status while a plan is carried out. `waits`: other steps of it wait for a person."""
+    new = _with(old, progress=progress)
+    if quota is not None:
+        new["quota"] = quota
+    if not (waits and conditions.get(_conditions(old), conditions.Type.STALLED)):
+        # Whatever else stalled it is seen gone, now that it writes.
+        new["conditions"] = conditions.mark_progressing(
+            _conditions(old), message, now=now, generation=generation
+        )
+    return _closed(new)
 
 
 def finished(
@@ -78,7 +101,7 @@ def finished(
         *old.get("history", []),
     ][:HISTORY_MAX]
     new = _with(
-        old,
+        _at_rest(old),
         history=history,
         lastRun=LastRun(
             id=run.id,
@@ -102,6 +125,8 @@ def finished(
         new["lastSuccessfulSyncTime"] = timestamp(run.finished)
     due = next_time(result)
     new["nextSyncTime"] = timestamp(due)
+    if isinstance(run.error, QuotaExhausted):
+        run = replace(run, error=_only_waits(run.error, run.report))
     new["conditions"] = _judged(_conditions(old), run, result, retry_text(due))
     return _closed(new)
 
@@ -109,7 +134,7 @@ def finished(
 def refused(old: Status, reason: Stall, message: str, now: datetime, generation: int) -> Status:
     """The status of a target that cannot run until a person acts."""
     marked = conditions.mark_stalled(_conditions(old), reason, message, now=now, generation=generation)
-    return _closed(_with(old, conditions=marked))
+    return _closed(_with(_at_rest(old), conditions=marked))
 
 
 def explained(old: Status, token: str, key: str, lines: list[str], quota: Quota | None) -> Status:
@@ -123,7 +148,7 @@ def explained(old: Status, token: str, key: str, lines: list[str], quota: Quota 
 def suspended(old: Status, message: str, now: datetime, generation: int) -> Status:
     """The status of a target that is suspended or paused."""
     marked = conditions.mark_suspended(_conditions(old), message, now=now, generation=generation)
-    return _closed(_with(old, conditions=marked))
+    return _closed(_with(_at_rest(old), conditions=marked))
 
 
 def result_of(run: RunFacts) -> str:
@@ -163,6 +188,18 @@ def _stalled(run: RunFacts) -> tuple[Stall, str] | None:
     if plan.held:
         return Stall.APPROVAL_REQUIRED, approval_message(plan, run.plan_name, run.namespace)
     return None
+
+
+def _only_waits(error: QuotaExhausted, report: Report | None) -> QuotaExhausted:
+    """The error with what comes of it. Without the time of the next run: it would make each try news."""
+    done = ""
+    if report is not None and report.applied is not None:
+        done = f"{report.writes:,} of {len(report.plan.ready):,} steps are done; "
+    return QuotaExhausted(
+        f"{error.message}; {done}the sync waits for that and then resumes where it was",
+        system=error.system,
+        retry_after=error.retry_after,
+    )
 
 
 def _outcome(run: RunFacts, result: str) -> tuple[conditions.Outcome, str]:
@@ -309,6 +346,7 @@ def summary_lines(status: Status) -> list[str]:
     lines = [
         shorten(head, LINE_MAX),
         *_waiting_lines(status),
+        *_progress_lines(status),
         "Kind           Source In scope  Target  Mapped  +Made ~Changed -Gone Failed",
     ]
     lines += [
@@ -332,8 +370,20 @@ def _waiting_lines(status: Status) -> list[str]:
     return [shorten(f"What waits, and how to approve it: engage-sync show-plan {plan['name']}", LINE_MAX)]
 
 
+def _progress_lines(status: Status) -> list[str]:
+    reconciling = conditions.get(_conditions(status), conditions.Type.RECONCILING)
+    if "progress" not in status or reconciling is None:
+        return []
+    return [shorten(f"Under way: {reconciling['message']}", LINE_MAX)]
+
+
 def _plan_summary(run: RunFacts) -> str:
     return run.report.plan.summary if run.report is not None else "none"
+
+
+def _at_rest(status: Status) -> Status:
+    """Without what is there only while a run carries out its plan."""
+    return cast(Status, {name: value for name, value in status.items() if name != "progress"})
 
 
 def _conditions(status: Status) -> list[Condition]:

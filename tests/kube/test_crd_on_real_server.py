@@ -288,6 +288,14 @@ FULL_STATUS: dict[str, Any] = {
             "skipped": 1,
         }
     ],
+    "progress": {
+        "done": 1200,
+        "total": 21146,
+        "ratePerMinute": 488,
+        "estimatedFinish": "2026-01-02T04:04:05Z",
+        "quotaLeft": 48000,
+        "kinds": [{"kind": "Resource", "done": 1200, "total": 21146}],
+    },
     "summary": ["Ready: InSync"],
     "lastRun": {
         "id": "run-1",

@@ -295,7 +295,7 @@ def test_a_status_is_cut_to_the_bounds() -> None:
     assert fitted["summary"] == ["s" * 127 + "…"] * 12
     assert (
         fitted["failures"]
-        == [{"kind": "Resource", "sourceKey": "wp:room:13", "message": "m" * 95 + "…"}] * 20
+        == [{"kind": "Resource", "sourceKey": "wp:room:13", "message": "m" * 87 + "…"}] * 20
     )
     assert fitted["lastRun"] == {"id": "r" * 15 + "…"}
     assert len(status["summary"]) == 20

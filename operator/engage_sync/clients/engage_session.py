@@ -12,7 +12,7 @@ from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, 
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
 from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge, Pace
-from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota
+from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota, used_up
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
 from engage_sync.clients.timing import Timing
@@ -268,7 +268,7 @@ class EngageSession:
                 system="target",
             )
         if answer.status == 403:
-            raise _forbidden(answer, said, told)
+            raise _forbidden(answer, said, told, self.timing.wall())
         refusal = Conflict if answer.status == 409 else RefusedError
         raise refusal(f"Engage refused {answer.what} with {said}", system="target")
 
@@ -276,12 +276,11 @@ class EngageSession:
         return vendor_message(answer, self._hidden)
 
 
-def _forbidden(answer: Answer, said: str, told: str) -> NotAllowed | QuotaExhausted:
+def _forbidden(answer: Answer, said: str, told: str, now: float) -> NotAllowed | QuotaExhausted:
     """A 403 is the gateway's word for a used-up week too (contract section 6)."""
-    if answer.retry_after is not None or "quota" in told.casefold():
-        return QuotaExhausted(
-            f"the calls to Engage of this week are used up, it answered {said}",
-            system="target",
-            retry_after=answer.retry_after,
-        )
+    message = f"the calls to Engage of this week are used up, it answered {said}"
+    if answer.retry_after is not None:
+        return used_up(message, now + answer.retry_after, now)
+    if "quota" in told.casefold():
+        return QuotaExhausted(message, system="target")
     return NotAllowed(f"Engage does not allow {answer.what}, it answered {said}", system="target")

@@ -6,8 +6,10 @@ The minute is pacing and only waits. The week outlives the process and, once use
 import math
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from engage_sync.clients.timing import Timing
+from engage_sync.conditions import timestamp
 from reconcilers.errors import QuotaExhausted
 
 # A second more than a minute: the server counts arrivals, and two calls may travel at different speeds.
@@ -89,10 +91,16 @@ class Limiter:
     def _check_week(self) -> None:
         week = self._current_week()
         if self._rate.per_week and week.used >= self._rate.per_week:
-            left = week.start + WEEK - self._timing.wall()
-            raise QuotaExhausted(
-                f"all {self._rate.per_week} calls to Engage of this week are used; "
-                f"the next can be made in {left / 3600:.1f} hours",
-                system="target",
-                retry_after=left,
+            raise used_up(
+                f"all {self._rate.per_week} calls to Engage of this week are used",
+                week.start + WEEK,
+                self._timing.wall(),
             )
+
+
+def used_up(message: str, opens: float, now: float) -> QuotaExhausted:
+    """The error of a week whose calls are used up; both times are seconds since the epoch."""
+    when = timestamp(datetime.fromtimestamp(math.ceil(opens), UTC))
+    return QuotaExhausted(
+        f"{message}; the next can be made at {when}", system="target", retry_after=opens - now
+    )

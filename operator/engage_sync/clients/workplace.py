@@ -330,7 +330,7 @@ class WorkplaceSource:
 
     async def uncounted(self, path: str, wire: type[RecordWire[T]]) -> list[T]:
         """The records of a listing that has no count, where nothing hangs on its completeness."""
-        read = await self._pages(Collection(path.strip("/"), path, wire), None)  # type: ignore[type-var]
+        read = await self._pages(Collection(path.strip("/"), path, wire), None)
         return read.items
 
     async def _countries(self) -> tuple[tuple[tuple[str, str], ...], bool]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engage_sync.app import RunResult
+from engage_sync.app import RunResult, Tell
 from engage_sync.controller import Controller
 from engage_sync.kube import Conflict, NotFound
+from engage_sync.meter import Standing
 from engage_sync.spec import Spec
 from engage_sync.targets import SyncTargets, Target, Watched
 from reconcilers.errors import SyncError
@@ -94,18 +95,20 @@ class FakeRunner:
     results: list[RunResult] = field(default_factory=lambda: [RunResult(report=in_sync())])
     runs: list[Spec] = field(default_factory=list)
     during: Callable[[Gate], Awaitable[None]] | None = None
+    standings: list[Standing] = field(default_factory=list)
+    """What each run tells of its progress."""
     answer: Explanation | SyncError = field(default_factory=lambda: SyncError("nobody knows"))
     asked: list[str] = field(default_factory=list)
 
-    async def run(
-        self, target: Target, spec: Spec, gate: Gate, on_plan: Callable[[Plan], Awaitable[None]], run_id: str
-    ) -> RunResult:
+    async def run(self, target: Target, spec: Spec, gate: Gate, tell: Tell, run_id: str) -> RunResult:
         self.runs.append(spec)
         if self.during is not None:
             await self.during(gate)
+        for standing in self.standings:
+            await tell.progress(standing)
         result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
         if result.report is not None and result.report.plan.steps:
-            await on_plan(result.report.plan)
+            await tell.plan(result.report.plan)
         return result
 
     async def explain(self, target: Target, spec: Spec, key: str) -> tuple[Explanation, RunResult]:

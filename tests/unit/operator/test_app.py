@@ -16,6 +16,7 @@ from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import WEEK, WeekQuota
 from engage_sync.kube import Forbidden, Invalid, Unavailable
 from engage_sync.manifests import Manifests, read_manifests
+from engage_sync.meter import Standing, quota_status
 from engage_sync.sandbox import Account, Addresses, Sandbox
 from engage_sync.sandbox.load import load_csv
 from engage_sync.sandbox.manifests import write_manifests
@@ -235,7 +236,7 @@ async def test_a_week_that_is_used_up_ends_the_run_before_a_write(world: World) 
 
 @pytest.mark.parametrize("week", [WeekQuota(1_795_000_000.0, 1), WeekQuota(1_795_000_000.0, 50_000)])
 def test_a_count_survives_being_written_down(week: WeekQuota) -> None:
-    assert app.week_quota(app.quota_status(week)) == week
+    assert app.week_quota(quota_status(week)) == week
 
 
 @pytest.mark.parametrize("quota", [None, Quota(), Quota(used=5), Quota(weekStart="yesterday", used=5)])
@@ -244,7 +245,7 @@ def test_a_count_that_cannot_be_read_begins_anew(quota: Quota | None) -> None:
 
 
 def test_no_calls_are_no_count() -> None:
-    assert app.quota_status(WeekQuota()) is None
+    assert quota_status(WeekQuota()) is None
 
 
 # Without a cluster
@@ -291,20 +292,41 @@ def target_of(world: World, **status: Any) -> Target:
     return Target({**body, "status": status})
 
 
+class Told:
+    """What was told of a run while it was under way."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.standings: list[Standing] = []
+
+    async def plan(self, plan: Plan) -> None:
+        for _ in range(5_000):  # as slow as an API server may be
+            await asyncio.sleep(0)
+        self.plans.append(plan)
+
+    async def progress(self, standing: Standing) -> None:
+        self.standings.append(standing)
+
+
 async def in_cluster(
     world: World, kube: FakeKube, mode: str = "Apply", gate: Gate = lambda: None, **status: Any
 ) -> tuple[RunResult, list[Plan]]:
-    told: list[Plan] = []
+    result, told = await telling_run(world, mode, kube, gate, **status)
+    return result, told.plans
 
-    async def on_plan(plan: Plan) -> None:
-        for _ in range(5_000):  # as slow as an API server may be
-            await asyncio.sleep(0)
-        told.append(plan)
 
+async def telling_run(
+    world: World,
+    mode: str = "Apply",
+    kube: FakeKube | None = None,
+    gate: Gate = lambda: None,
+    **status: Any,
+) -> tuple[RunResult, Told]:
+    kube, told = kube or FakeKube(world.manifests.secrets), Told()
     runner = ClusterRunner(kube, A_PERSON)  # type: ignore[arg-type]
     changed = world.manifests.spec.model_copy(update={"mode": Mode(mode)})
     run_id = f"{len(kube.plans):010x}"
-    return await runner.run(target_of(world, **status), changed, gate, on_plan, run_id), told
+    return await runner.run(target_of(world, **status), changed, gate, told, run_id), told
 
 
 async def test_a_run_in_the_cluster_reads_its_own_namespace_and_keeps_its_mapping_there(world: World) -> None:
@@ -327,6 +349,52 @@ async def test_the_start_is_told_before_the_end_even_of_a_run_that_ends_at_once(
 
     assert isinstance(result.error, Halted)
     assert [len(plan.steps) for plan in told] == [51]
+
+
+async def test_a_run_that_takes_its_time_tells_how_far_it_has_come(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "TELL_SECONDS", 0.01)
+    result, told = await telling_run(world)
+    count = len(told.standings)
+    await asyncio.sleep(0.05)
+
+    assert result.error is None
+    assert len(told.standings) == count > 1  # and nothing after its end
+    done = [standing.progress["done"] for standing in told.standings]
+    assert done == sorted(done)
+    assert done[-1] > 0
+    assert {standing.progress["total"] for standing in told.standings} == {51}
+    used = [standing.quota["used"] for standing in told.standings if standing.quota]
+    assert used == sorted(used)
+    assert result.quota is not None
+    assert 0 < used[-1] <= result.quota["used"]
+
+
+@pytest.mark.parametrize(("mode", "seconds"), [("Plan", 0.0), ("Apply", app.TELL_SECONDS)])
+async def test_a_run_that_plans_or_ends_soon_tells_of_no_progress(
+    world: World, monkeypatch: pytest.MonkeyPatch, mode: str, seconds: float
+) -> None:
+    monkeypatch.setattr(app, "TELL_SECONDS", seconds)
+    _, told = await telling_run(world, mode)
+
+    assert told.standings == []
+    assert len(told.plans) == 1
+
+
+async def test_a_progress_that_cannot_be_told_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "TELL_SECONDS", 0.01)
+
+    async def bug(self: Told, standing: Standing) -> None:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(Told, "progress", bug)
+    result, _ = await telling_run(world)
+
+    assert result.error is None
+    assert result.require_report().writes == 51
 
 
 async def test_mode_plan_in_the_cluster_writes_nothing_anywhere(world: World) -> None:
