@@ -123,6 +123,7 @@ def make_plan(
         withheld += stuck
     elif doubtful and proof is not None:
         removals, _ = prune(desired, pairing, mapping, steps, proof)
+        withheld = [replace(item, reason=DOUBTFUL) for item in withheld]
         withheld += [withhold_step(step, DOUBTFUL) for step in removals]
     unsettled = frozenset[Key]() if proof else unsettled_keys(desired, pairing, mapping)
     allowed, withheld = withhold(steps, withheld, pairing, policies, unsettled, fresh)
