@@ -140,6 +140,7 @@ def make_plan(
         withheld += stuck
     elif doubtful and proof is not None:
         removals, _ = prune(desired, pairing, mapping, steps, proof)
+        withheld = [replace(item, reason=DOUBTFUL) for item in withheld]
         withheld += [withhold_step(step, DOUBTFUL) for step in removals]
     unsettled = frozenset[Key]()
     if proof is None:  # who is not listed may be the one that a name belongs to

@@ -3,6 +3,7 @@
 Also what is compared: what Engage holds without its internal ids, and how often each entity was written.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -111,7 +112,8 @@ def tally(writes: Iterable[Item], engage: Mapping[str, list[Item]]) -> dict[str,
         body = write["body"] or {}
         if body.get("ExternalId"):
             names[write["id"]] = body["ExternalId"]
-        made = write["method"] == "POST" and not write["path"].endswith("/groups")
+        # A group added to a location is a change of the location; one at the root is made.
+        made = write["method"] == "POST" and not re.search(r"/locations/\d+/groups$", write["path"])
         what = "create" if made else "delete" if write["method"] == "DELETE" else "update"
         counts[what][names[write["id"]]] += 1
     return counts
