@@ -4,7 +4,7 @@ Down the hierarchy, each below what its parent was matched with. What is certain
 what could be several, or is another system's, is left alone with all that hangs on it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -56,9 +56,7 @@ def merge(desired: Desired, pairing: Pairing) -> tuple[Desired, Merged]:
                 merged.reasons[entity.key] = BELOW
             elif entity.key not in pairing.current_of:
                 unpaired.append(entity)
-        wanted = [(entity, _as_the_source_says(entity, desired)) for entity in unpaired]
-        for entities, found in _alike(kind, wanted, _free(kind, pairing), pairing):
-            _settle(entities, found, pairing, merged)
+        _match(unpaired, desired.own_names, _free(kind, pairing), pairing, merged)
     skips = [Skip(desired.entities[key].kind, key, why, kept=True) for key, why in merged.reasons.items()]
     clear = {key: entity for key, entity in desired.entities.items() if key not in merged.reasons}
     return Desired(clear, (*desired.skips, *skips), desired.source_counts), merged
@@ -89,16 +87,33 @@ def _free(kind: Kind, pairing: Pairing) -> list[Current]:
     return [item for item in pairing.of(kind) if id(item) not in taken and not ours(item)]
 
 
-def _as_the_source_says(entity: Entity, desired: Desired) -> Values:
-    """Its values with its own name: who gets which suffix says nothing of who is who."""
-    return (desired.own_names.get(entity.key, entity.name), *entity.values[1:])
+def _match(
+    unpaired: list[Entity],
+    own_names: Mapping[Key, str],
+    free: list[Current],
+    pairing: Pairing,
+    merged: Merged,
+) -> None:
+    """Settle what is alike: first by names that we made up, then by the source's own.
+
+    Who of two of one name got the suffix says nothing of who is who, unless the target has that very name.
+    """
+    made_up = [(entity, entity.values) for entity in unpaired if entity.key in own_names]
+    own = [(e, (own_names.get(e.key, e.name), *e.values[1:])) for e in unpaired]
+    for wanted in (made_up, own):
+        open_ = [
+            pair for pair in wanted if pair[0].key not in merged.reasons and pair[0].key not in merged.adopted
+        ]
+        settled: set[int] = set()
+        for entities, found in _alike(open_, free, pairing):
+            _settle(entities, found, pairing, merged)
+            settled.update(map(id, found))
+        free = [item for item in free if id(item) not in settled]
 
 
-def _alike(
-    kind: Kind, wanted: list[tuple[Entity, Values]], free: list[Current], pairing: Pairing
-) -> Iterator[Group]:
+def _alike(wanted: list[tuple[Entity, Values]], free: list[Current], pairing: Pairing) -> Iterator[Group]:
     """Groups of what looks the same on both sides, the closest likeness first; nobody is in two of them."""
-    for form, near in _FORMS.get(kind, _BY_NAME):
+    for form, near in _FORMS.get(wanted[0][0].kind, _BY_NAME) if wanted else ():
         here = _grouped(
             (_place_of(entity, pairing, near), form(values), (entity, values)) for entity, values in wanted
         )

@@ -67,6 +67,7 @@ def wanted_rows(desired: Desired) -> dict[str, Row]:
         names = [field.name for field in LEVELS[entity.kind].fields]
         row = dict(zip(names, entity.values, strict=True))
         spaces = {"MeetingSpace": "rooms", "PersonalSpace": "desks"}
+        row["MadeUp"] = entity.name if entity.key in desired.own_names else ""
         row["ResourceName"] = desired.own_names.get(entity.key, entity.name)
         row["table"] = _KIND_TABLE.get(entity.kind) or spaces[str(row["ResourceType"])]
         rows[entity.key] = row
@@ -85,9 +86,10 @@ def judge(wanted: dict[str, Row], target: MemoryTarget) -> dict[str, Verdict]:
             hangs_on = [value for name, value in wanted[key].items() if name != "ResourceName"]
             if any(found.get(str(value)) in (AMBIGUOUS, CLAIMED, BELOW) for value in hangs_on):
                 found[key] = BELOW
-        for strictness in range(len(likenesses(table))):
+        settled = set(found.values())
+        for strictness in range(2 * len(likenesses(table))):
             keys_left = [key for key in keys if key not in found]
-            found |= _look(table, keys_left, strictness, wanted, target, found)
+            found |= _look(table, keys_left, strictness, wanted, target, found, settled)
         found |= {key: NEW for key in keys if key not in found}
     return found
 
@@ -99,14 +101,16 @@ def _look(
     wanted: dict[str, Row],
     target: MemoryTarget,
     found: dict[str, Verdict],
+    settled: set[Verdict],
 ) -> dict[str, Verdict]:
+    """One likeness for all that is not settled by a stricter one; who was fought for is out, too."""
     rows = [
         row
         for row in target.tables[table].values()
-        if not str(row["ExternalId"]).startswith("wp:")
-        and not _settled(table, row, strictness, wanted, target, found)
+        if not str(row["ExternalId"]).startswith("wp:") and (table, row["id"]) not in settled
     ]
     verdicts: dict[str, Verdict] = {}
+    fought_for: set[Verdict] = set()
     for key in keys:
         like = [row for row in rows if _same(wanted[key], row, strictness, target, found)]
         if not like:
@@ -122,31 +126,18 @@ def _look(
             verdicts[key] = CLAIMED
         else:
             verdicts[key] = (table, like[0]["id"])
+        fought_for |= {(table, row["id"]) for row in like}
+    settled |= fought_for
     return verdicts
-
-
-def _settled(
-    table: str,
-    row: Row,
-    strictness: int,
-    wanted: dict[str, Row],
-    target: MemoryTarget,
-    found: dict[str, Verdict],
-) -> bool:
-    """Was it taken, or claimed, or fought for, by a stricter likeness?"""
-    if (table, row["id"]) in found.values():
-        return True
-    return any(
-        found.get(key) in (AMBIGUOUS, CLAIMED)
-        and other["table"] == table
-        and any(_same(other, row, stricter, target, found) for stricter in range(strictness))
-        for key, other in wanted.items()
-    )
 
 
 def _same(wanted: Row, row: Row, strictness: int, target: MemoryTarget, found: dict[str, Verdict]) -> bool:
     table = wanted["table"]
-    likeness = likenesses(table)[strictness]
+    if strictness < len(likenesses(table)):  # names that we made up, if Engage has those very names
+        if not wanted["MadeUp"]:
+            return False
+        wanted = {**wanted, "ResourceName": wanted["MadeUp"]}
+    likeness = likenesses(table)[strictness % len(likenesses(table))]
     near = table in SPACES and strictness % 2 == 0
     if near and found.get(wanted["FloorNumber"]) != ("floors", target._floor_id(row)):
         return False
