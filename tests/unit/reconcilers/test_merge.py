@@ -395,10 +395,32 @@ def test_where_external_ids_cannot_be_written_the_mapping_carries_the_match() ->
     again = rig.source.spaces.pop(101)
     put(rig.source, space(301, again.name, 1))
     assert rig.writes_of_sync() == []
-    assert "wp:room:301" in (rig.store.entries or {})
+    assert (rig.store.entries or {})[Key("wp:room:301")].origin is Origin.MATCHED
+    assert rig.plan().steps == ()
     untouched(rig)
     del rig.source.spaces[301]
     assert [call.verb for call in rig.writes_of_sync()] == ["DELETE"]
+
+
+def test_every_call_without_the_external_id_asks_whether_it_may() -> None:
+    rig = filled()
+    rig.target.takes_external_ids = False
+    for row in rig.target.tables["rooms"].values():
+        row["MaxCapacity"] = 12
+    asked: list[int] = []
+    before = rig.target.sent
+    rig.gate = lambda: asked.append(rig.target.sent)
+    rig.sync()
+    assert len(asked) == rig.target.sent - before
+
+
+def test_an_external_id_that_was_cleared_by_hand_and_cannot_be_set_again_is_told() -> None:
+    rig = filled()
+    rig.sync()
+    rig.target.find("wp:room:101")["ExternalId"] = None
+    rig.target.takes_external_ids = False
+    assert [problem.key for problem in rig.sync().problems] == ["wp:room:101"]
+    assert [problem.key for problem in rig.sync().problems] == ["wp:room:101"]
 
 
 def test_a_refusal_that_is_not_about_the_external_id_is_told() -> None:

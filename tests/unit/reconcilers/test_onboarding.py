@@ -1,14 +1,20 @@
 """Which environments a first run takes, and that it does not judge again after the first activation."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from reconcilers.errors import UnsupportedEnvironment
+from reconcilers.match import match
+from reconcilers.model import Key, Kind, MappingState
 from reconcilers.onboarding import Onboarding
+from reconcilers.ports import Demand
 from reconcilers.report import Report
 from reconcilers.source import Floor
 from reconcilers.steps import Action
+from reconcilers.sync import EVERYTHING, demand
+from reconcilers.translate import translate
 from tests.engine.by_hand import filled, named, twin
 from tests.engine.rig import Rig, planned
 from tests.engine.samples import put, space, synced, two_buildings
@@ -34,6 +40,13 @@ def refused(rig: Rig, report: Report) -> str:
     return report.ended_by.message
 
 
+def fine(rig: Rig) -> None:
+    """A run that is let through and does all there is to do."""
+    report = rig.sync()
+    assert report.ended_by is None
+    assert report.whole
+
+
 def test_new_stops_before_an_engage_that_holds_something() -> None:
     rig = new(filled())
     message = refused(rig, rig.sync())
@@ -57,27 +70,27 @@ def test_countries_regions_groups_and_types_do_not_make_an_engage_used() -> None
     rig = new(filled())
     for table in ("rooms", "desks", "floors", "locations"):
         rig.target.tables[table].clear()
-    assert rig.sync().whole
+    fine(rig)
 
 
 def test_a_lost_mapping_is_no_such_case_even_beside_what_engage_alone_holds() -> None:
     rig = synced()
     twin(rig.target, "rooms", named(rig.target, "rooms", "Gemini"), ResourceName="Board", ExternalId=None)
     rig.store.entries = None
-    assert rig.sync().whole
+    fine(rig)
     rig.store.entries = None
     existing(rig, 100)
-    assert rig.sync().whole
+    fine(rig)
 
 
 def test_a_run_that_was_killed_goes_on() -> None:
     for number in range(1, 12):
         rig = Rig(two_buildings())
         assert rig.killed_at(number, "after")
-        assert rig.sync().whole
+        fine(rig)
         rig = filled()
         assert rig.killed_at(number, "after")
-        assert rig.sync().whole
+        fine(rig)
 
 
 def test_after_the_first_activation_anything_may_be_added() -> None:
@@ -87,7 +100,7 @@ def test_after_the_first_activation_anything_may_be_added() -> None:
     for number in range(20):
         twin(rig.target, "rooms", room, ResourceName=f"Extra {number}", ExternalId=None)
         put(rig.source, space(500 + number, f"Other {number}", 2))
-    assert rig.sync().whole
+    fine(rig)
 
 
 def test_existing_stops_where_too_little_of_the_target_matches() -> None:
@@ -95,7 +108,7 @@ def test_existing_stops_where_too_little_of_the_target_matches() -> None:
     room = named(rig.target, "rooms", "Gemini")
     twin(rig.target, "rooms", room, ResourceName="Extra")  # 7 of 8 match
     assert rig.plan().steps
-    assert rig.sync().whole
+    fine(rig)
 
     rig = filled()
     room = named(rig.target, "rooms", "Gemini")
@@ -106,7 +119,7 @@ def test_existing_stops_where_too_little_of_the_target_matches() -> None:
     assert "7 of 9 of the target (77 %)" in message
     assert "spec.merge.minimumMatchPercent (80 %)" in message
     assert rig.sync().ended_by is not None
-    assert existing(rig, 77).sync().whole
+    fine(existing(rig, 77))
 
 
 def test_existing_stops_where_too_little_of_the_source_matches() -> None:
@@ -118,7 +131,7 @@ def test_existing_stops_where_too_little_of_the_source_matches() -> None:
 def test_exactly_the_minimum_is_enough() -> None:
     rig = existing(filled(), 70)
     put(rig.source, *(space(110 + number, f"X{number}", 1) for number in range(3)))  # 7 of 10
-    assert rig.sync().whole
+    fine(rig)
     rig = existing(filled(), 71)
     put(rig.source, *(space(110 + number, f"X{number}", 1) for number in range(3)))
     refused(rig, rig.sync())
@@ -137,7 +150,7 @@ def test_an_empty_engage_is_not_merged_with_but_new() -> None:
     rig = existing(Rig(two_buildings()))
     message = refused(rig, rig.sync())
     assert message.endswith("The target is empty: set spec.onboarding: New")
-    assert new(rig).sync().whole
+    fine(new(rig))
 
 
 def test_nothing_on_either_side_is_fine() -> None:
@@ -158,4 +171,32 @@ def test_a_plan_is_shown_and_says_the_same() -> None:
 def test_with_nobody_asking_for_a_match_it_merges_whatever_it_finds() -> None:
     rig = existing(filled(), 0)
     rig.source.spaces.clear()
-    assert rig.sync().whole
+    fine(rig)
+
+
+def test_a_mapping_that_holds_locations_is_enough_where_no_external_id_can_be_written() -> None:
+    rig = filled()
+    rig.target.takes_external_ids = False
+    fine(rig)
+    room = named(rig.target, "rooms", "Gemini")
+    for number in range(20):
+        twin(rig.target, "rooms", room, ResourceName=f"Extra {number}")
+    fine(rig)
+
+
+def test_below_a_location_that_nobody_seeks_nothing_is_read() -> None:
+    rig = filled()
+    fine(rig)
+    tower = rig.target.find("wp:building:10")
+    extra = twin(rig.target, "locations", tower, ResourceName="Depot", ExternalId=None)
+    wanted = translate(rig.source.observe(), rig.settings.scope, rig.settings.defaults)
+    mapping = MappingState(dict(rig.store.entries or {}))
+    place = match(asyncio.run(rig.target.read(lambda _: Demand(floors=False))), mapping)
+    depot = next(item for item in place.of(Kind.LOCATION) if item.id == extra["id"])
+    nothing, twins = Demand(floors=False), replace(depot, values=("TOWER", *depot.values[1:]))
+    assert demand(wanted, mapping, Onboarding.EXISTING)(depot) == nothing
+    assert demand(wanted, mapping, Onboarding.EXISTING)(twins) == nothing  # the Tower is known to be there
+    mapping.forget(Key("wp:building:10"))
+    assert demand(wanted, mapping, Onboarding.EXISTING)(twins) == EVERYTHING
+    assert demand(wanted, mapping, Onboarding.EXISTING)(depot) == nothing
+    assert demand(wanted, mapping)(twins) == nothing
