@@ -35,6 +35,7 @@ class Journal:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._open_since = _read(self._path)
             self._file: TextIOWrapper = _append_to(self._path)
+            self._file.write("\n")  # what a crash has cut off ends here
         except OSError as error:
             os.close(self._lock)
             raise ConfigError(

@@ -25,7 +25,7 @@ from engage_sync.spacedata.model import (
 from engage_sync.spacedata.pairs import Pairs, pair
 from engage_sync.spacedata.work import UploadPlan, What, Work
 from engage_sync.spacedata.world import World
-from reconcilers.text import clean
+from reconcilers.text import clean, fold
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class _Planner:
 
     def _match_buildings(self) -> Iterable[tuple[Building, Work]]:
         found, missing = self._pair_buildings()
-        works = {one.row: self._changed_building(one, held, by_name) for one, held, by_name in found}
+        works = {one.row: self._changed_building(one, held) for one, held in found}
         works |= {one.row: self._new_building(one) for one in missing}
         for building in self._data.buildings:
             if building.row in works:
@@ -93,8 +93,8 @@ class _Planner:
                 self._plan.buildings.append(work)
                 yield building, work
 
-    def _pair_buildings(self) -> tuple[list[tuple[Building, HeldBuilding, bool]], list[Building]]:
-        """What is found (and whether by its name alone), and what is missing."""
+    def _pair_buildings(self) -> tuple[list[tuple[Building, HeldBuilding]], list[Building]]:
+        """What is found, and what is missing."""
         held = self._world.buildings
         coded = [one for one in self._data.buildings if one.code]
         by_code = pair(
@@ -116,8 +116,7 @@ class _Planner:
         self._ambiguous(given, Column.BUILDING_NAME, "building", "name")
         nameless = [one for one in by_code.missing if not one.name]
         return (
-            [(one, other, False) for one, other in by_code.found]
-            + [(one, other, True) for one, other in (*by_name.found, *given.found)],
+            [*by_code.found, *by_name.found, *given.found],
             [*by_name.missing, *given.missing, *nameless],
         )
 
@@ -131,17 +130,17 @@ class _Planner:
         self._places.note_building(building, None)
         return Work(What.BUILDING, building.label, self._cell(building), body, code=building.code)
 
-    def _changed_building(self, building: Building, held: HeldBuilding, by_name: bool) -> Work:
+    def _changed_building(self, building: Building, held: HeldBuilding) -> Work:
         body: dict[str, object] = {}
-        if building.name and not by_name and clean(held.name) != building.name:
+        if building.name and fold(held.name) != fold(building.name):
             body["name"] = building.name
+        elif building.name:
+            self._note_spelling(building, Column.BUILDING_NAME, building.name, held.name)
         if building.code and not clean(held.code):
             body["code"] = building.code
         address = address_changes(building, held, self._places)
         if address:
             body["address"] = address
-        if by_name:
-            self._note_spelling(building, Column.BUILDING_NAME, building.name, held.name)
         self._places.note_building(building, held)
         return Work(What.BUILDING, building.label, self._cell(building), body, id=held.id, code=building.code)
 
