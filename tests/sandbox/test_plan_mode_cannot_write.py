@@ -62,7 +62,7 @@ def attempts(session: EngageSession) -> list[Callable[[], Coroutine[Any, Any, ob
         found.append(partial(writer.update, kind, 1, fields, variant=variant))
         found.append(partial(writer.delete, kind, 1, variant=variant))
         found += [
-            partial(session.write, method, f"{route.path}{below}", lambda answer: None)
+            partial(session.write, method, f"{route.path}{below}", lambda answer: None, gate=lambda: None)
             for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "post", "MERGE")
             for below in ("", "/1")
         ]
