@@ -106,13 +106,9 @@ async def test_killed_at_any_write_it_comes_to_the_same_end(
             await here.upload(book, transport=ambush)
         assert caught.group_contains(Killed)
 
-    async def carry_out_late() -> None:
-        if ambush.held is not None:
-            request, ambush.held = ambush.held, None
-            await here.sandbox.transport().handle_async_request(request)
-
-    here.while_asleep = carry_out_late
-    _, outcome = await here.upload(book)
+    # At the latest before the next write, and while the next upload waits for it.
+    here.while_asleep = ambush.carry_out
+    _, outcome = await here.upload(book, transport=ambush)
     assert outcome is not None
     assert not outcome.failures
     assert set(here.paths().values()) == {1}

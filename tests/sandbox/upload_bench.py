@@ -43,8 +43,16 @@ class Ambush(httpx.AsyncBaseTransport):
         self.held: httpx.Request | None = None
         self._inner, self._number, self._moment = inner, number, moment
 
+    async def carry_out(self) -> None:
+        """What was sent before the death."""
+        if self.held is not None:
+            request, self.held = self.held, None
+            await self._inner.handle_async_request(request)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.writes += request.method in WRITES
+        if request.method in WRITES:
+            await self.carry_out()
         if request.method not in WRITES or self.writes != self._number:
             return await self._inner.handle_async_request(request)
         if self._moment == "before":

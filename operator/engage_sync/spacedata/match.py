@@ -66,11 +66,7 @@ class _Planner:
         self._places = Places(data, world)
 
     def plan(self) -> UploadPlan:
-        plan, world = self._plan, self._world
-        plan.known[What.TYPE].update(type.id for type in world.types)
-        plan.known[What.BUILDING].update(building.id for building in world.buildings)
-        for what, groups in ((What.FLOOR, world.floors), (What.ROOM, world.rooms)):
-            plan.known[what].update(one.id for ones in groups.values() for one in ones)
+        plan = self._plan
         rooms_on = _by(self._data.rooms, lambda room: room.floor.row)
         floors_of = _by(self._data.floors, lambda floor: floor.building.row)
         for building, building_work in self._match_buildings():

@@ -85,29 +85,29 @@ class Upload:
         if plan.errors:
             raise ValueError("a plan with errors is not carried out")
         for what in What:
-            await self._write_all(what, plan.of(what), plan.known[what])
+            await self._write_all(what, plan.of(what))
         if self._outcome.ended_by is None and not self._unknown:
             self._journal.forget()
         return self._outcome
 
-    async def _write_all(self, what: What, works: list[Work], known: set[int]) -> None:
+    async def _write_all(self, what: What, works: list[Work]) -> None:
         counts = self._outcome.counts[what]
         writes = [work for work in works if work.writes]
         counts[Done.UNCHANGED] += len(works) - len(writes)
         queue = iter(writes)
-        workers = (self._work(queue, known, what, len(writes)) for _ in range(CONCURRENCY))
+        workers = (self._work(queue, what, len(writes)) for _ in range(CONCURRENCY))
         async with asyncio.TaskGroup() as group:
             for worker in workers:
                 group.create_task(worker)
 
-    async def _work(self, queue: Iterator[Work], known: set[int], what: What, total: int) -> None:
+    async def _work(self, queue: Iterator[Work], what: What, total: int) -> None:
         """Take work until there is none, or until the upload has to end; what was begun is finished."""
         counts = self._outcome.counts[what]
         for work in queue:
             if self._outcome.ended_by is not None:
                 return
             try:
-                counts[await self._write(work, known)] += 1
+                counts[await self._write(work)] += 1
             except RefusedError as error:
                 self._fail(work, error)
             except UnknownOutcome as error:
@@ -124,29 +124,28 @@ class Upload:
         self._outcome.counts[work.what][Done.FAILED] += 1
         self._outcome.failures.append(Failure(work, error.message))
 
-    async def _write(self, work: Work, known: set[int]) -> Done:
+    async def _write(self, work: Work) -> Done:
         body = {**work.body, **_references(work)}
         if work.id is None:
-            work.id = await self._create(work, body, known)
-            known.add(work.id)
+            work.id = await self._create(work, body)
             return Done.CREATED
         await self._writer.change(PATHS[work.what], work.id, body)
         return Done.UPDATED
 
-    async def _create(self, work: Work, body: dict[str, object], known: set[int]) -> int:
-        found = await self._left_over(work, known)
+    async def _create(self, work: Work, body: dict[str, object]) -> int:
+        found = await self._left_over(work)
         if found is not None:
             return found
         self._journal.begin(work.key, self._timing.wall())
         try:
-            id = await self._writer.create(PATHS[work.what], body, lambda: self._find(work, known))
+            id = await self._writer.create(PATHS[work.what], body, lambda: self._find(work))
         except RefusedError:
             self._journal.end(work.key)
             raise
         self._journal.end(work.key)
         return id
 
-    async def _left_over(self, work: Work, known: set[int]) -> int | None:
+    async def _left_over(self, work: Work) -> int | None:
         """What a create of an upload that was killed has made after Workplace was read."""
         began = self._journal.begun(work.key)
         if began is None:
@@ -154,12 +153,12 @@ class Upload:
         wait = began + SETTLED - self._timing.wall()
         if 0 < wait <= SETTLED:
             await self._timing.sleep(wait)
-        return await self._find(work, known)
+        return await self._find(work)
 
-    async def _find(self, work: Work, known: set[int]) -> int | None:
-        """A record that was not there before and is what this work creates."""
+    async def _find(self, work: Work) -> int | None:
+        """What this work has created: had it been there before, it would not be created."""
         async with self._looking:  # two look-ups at once would be parallel pages of one listing
-            return min((id for id in await self._alike(work) if id not in known), default=None)
+            return min(await self._alike(work), default=None)
 
     async def _alike(self, work: Work) -> Iterable[int]:
         """Ids of the records that have the names of this one, within its parent."""

@@ -53,7 +53,7 @@ class Work:
     @property
     def key(self) -> str:
         """What tells it from all others of one workbook."""
-        return f"{self.what}|{self.code}|{self.path}"
+        return f"{self.parent.key if self.parent else ''}|{self.what}|{self.code}|{self.name}"
 
 
 @dataclass(slots=True)
@@ -65,8 +65,6 @@ class UploadPlan:
     floors: list[Work] = field(default_factory=list)
     rooms: list[Work] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    known: dict[What, set[int]] = field(default_factory=lambda: {what: set() for what in What})
-    """Ids that were there before: never what a lost create has made."""
 
     def of(self, what: What) -> list[Work]:
         """The work of one kind."""
