@@ -52,6 +52,7 @@ Examples:
   engage-sync sync -f demo/target.yaml -f demo/secrets.yaml -o json
   engage-sync show-plan acme -n tenants                 what the operator would do, or waits to do
   engage-sync why -f demo/target.yaml -f demo/secrets.yaml wp:room:13
+  engage-sync spacedata check rooms.xlsx                a filled template: every problem with its cell
   engage-sync crd | kubectl apply -f -
   engage-sync run -n tenants
 
