@@ -31,11 +31,11 @@ class Country(click.ParamType[str]):
 
 @click.group(
     "spacedata",
-    short_help="Workplace's space data template: write one, check one.",
+    short_help="Workplace's space data template: write one, check one, upload it.",
     epilog="Example: engage-sync spacedata template spaces.xlsx",
 )
 def spacedata_command() -> None:
-    """Write and check the workbook that a new customer's buildings, floors and rooms come in."""
+    """Write, check and upload the workbook that a new customer's buildings, floors and rooms come in."""
 
 
 @spacedata_command.command(
