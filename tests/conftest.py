@@ -1,9 +1,17 @@
 """What all tests share: Hypothesis' patience, and the real control plane."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of pytest-xdist and jobs in the background ignore SIGINT, and what a test starts would, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
