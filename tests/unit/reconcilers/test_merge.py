@@ -445,3 +445,34 @@ def test_building_of_another_city_is_another_building() -> None:
     rig.sync()
     assert len([r for r in rig.target.tables["locations"].values() if r["ResourceName"] == "Tower"]) == 2
     untouched(rig)
+
+
+def test_exact_goes_before_folded_for_places_too() -> None:
+    rig = filled(minimum_match=0)
+    tower = named(rig.target, "locations", "Tower")
+    twin(rig.target, "locations", tower, ResourceName="Töwer")
+    rig.sync()
+    assert rig.target.find("wp:building:10") is tower
+    assert rig.plan().left_alone == ()
+
+
+@pytest.mark.parametrize(("name", "code"), [("Albion", "UK"), ("RURITANIA  (the)", ""), ("Ruritania", "XX")])
+def test_a_country_is_one_by_a_code_that_means_the_same_or_by_its_folded_name(name: str, code: str) -> None:
+    rig = filled()
+    for id in rig.source.buildings:
+        edit(rig.source.buildings, id, country_code="GB", country_name="Ruritania (the)")
+    row = named(rig.target, "countries", "United States of America")
+    row |= {"ResourceName": name, "CountryCode": code}
+    rig.sync()
+    assert row["ExternalId"] == "wp:country:GB"
+
+
+def test_the_very_code_goes_before_one_that_means_the_same() -> None:
+    rig = filled()
+    for id in rig.source.buildings:
+        edit(rig.source.buildings, id, country_code="GB", country_name="Albion")
+    row = named(rig.target, "countries", "United States of America")
+    row |= {"ResourceName": "England", "CountryCode": "GB"}
+    twin(rig.target, "countries", row, ResourceName="Britain", CountryCode="UK")
+    rig.sync()
+    assert row["ExternalId"] == "wp:country:GB"

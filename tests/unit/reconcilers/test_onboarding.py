@@ -200,3 +200,4 @@ def test_below_a_location_that_nobody_seeks_nothing_is_read() -> None:
     assert demand(wanted, mapping, Onboarding.EXISTING)(twins) == EVERYTHING
     assert demand(wanted, mapping, Onboarding.EXISTING)(depot) == nothing
     assert demand(wanted, mapping)(twins) == nothing
+    assert demand(wanted, MappingState())(depot) == EVERYTHING  # nothing is known of any location
