@@ -80,7 +80,10 @@ class ControlPlane:
         return self._tool(self._assets.helm, args, input, kubeconfig, check)
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        """Give a kubeconfig for an existing service account, with a token as its pods would have."""
+        """Give a kubeconfig for a service account, with a token as its pods would have."""
+        # A namespace gets its default one from a controller, a moment after it was made.
+        account = f"serviceaccount/{name}"
+        self.kubectl("wait", "--for=create", account, "-n", namespace, "--timeout=30s")
         token = self.kubectl("create", "token", "-n", namespace, name, "--duration=24h").stdout.strip()
         return self._write_kubeconfig(f"{namespace}.{name}", {"token": token}, namespace)
 
