@@ -25,9 +25,9 @@ lint: $(STAMP) ## Style, types and import contracts
 bench: $(STAMP) ## Measure plan and apply, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
-soak: $(STAMP) ## Many more histories, and every kill point on a real API server
-	HISTORIES=5000 KILL_POINTS=all $(BIN)/python -m pytest tests/property tests/e2e/test_kill_matrix.py \
-		tests/e2e/test_two_operators.py
+soak: $(STAMP) ## Many more histories, every kill point on a real API server, every listing x every fault
+	HISTORIES=5000 KILL_POINTS=all FAULTS=all $(BIN)/python -m pytest tests/property \
+		tests/sandbox/test_listing_faults.py tests/e2e/test_kill_matrix.py tests/e2e/test_two_operators.py
 
 crds: ## Copy the CRDs into the chart
 	cp crds/*.yaml charts/engage-sync/files/
