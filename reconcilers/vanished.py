@@ -1,22 +1,43 @@
-"""Is what the target lists believable beside what the mapping holds?
+"""Is what is listed believable beside what the mapping holds?
 
 A listing that comes back empty or halved, with a 200, looks as if somebody had deleted everything in it.
-One leaf that is missing was deleted by hand and is made again; what cannot be missing alone, or too much
-at once, is not believed.
+In the target, one leaf that is missing was deleted by hand and is made again; what cannot be missing alone,
+or too much at once, is not believed. The source may lose much, which the budgets judge, but not everything.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 
-from reconcilers.errors import IncompleteAnswer
+from reconcilers.errors import EmptySource, IncompleteAnswer
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
 from reconcilers.model import RANK, Desired, Entry, Key, Kind, MappingState, State
+from reconcilers.source import Observation
+from reconcilers.translate import Scope
 
 HALF = 4
 """From so many siblings on, more than half of them missing is too much at once."""
 
 Listing = tuple[Kind, Key | None, str]
+
+
+def check_not_empty(observed: Observation, mapping: MappingState, scope: Scope) -> None:
+    """A source that lists nothing any more is not believed. Raises EmptySource."""
+    if not any(mapping.of(Kind.LOCATION)):
+        return
+    if not observed.buildings.items and not observed.buildings.unreadable:
+        raise EmptySource(
+            "the source lists no building although the mapping holds some; nothing was written. "
+            "If all buildings are really gone, delete this SyncTarget instead",
+            system="source",
+        )
+    if scope.require_reservation_center and not observed.centers.items and not observed.centers.unreadable:
+        raise EmptySource(
+            "the source lists no reservation center although the mapping holds locations; "
+            "nothing was written. If centers are not used any more, set spec.scope.requireReservationCenter: "
+            "false",
+            system="source",
+        )
 
 
 def check_not_vanished(desired: Desired, pairing: Pairing, mapping: MappingState) -> list[Entry]:

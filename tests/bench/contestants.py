@@ -18,11 +18,11 @@ from reconcilers.model import (
     Value,
 )
 from reconcilers.plan import Plan
+from reconcilers.planner import Evidence, make_plan
 from reconcilers.policy import Policies
 from reconcilers.proof import prove
 from reconcilers.source import Listing, Observation
 from reconcilers.steps import Create, Delete, key_of
-from reconcilers.sync import make_plan
 
 Found = tuple[set[str], set[str], set[str]]
 """Keys to create, to change, to delete."""
@@ -66,7 +66,9 @@ def mapping_of(raw: Iterable[list[Any]]) -> MappingState:
 def our_plan(entities: Iterable[Entity], currents: Iterable[Current], mapping: MappingState) -> Plan:
     """All that the product does between reading and writing: match, fit, compare, prune, withhold, sort."""
     desired = Desired({entity.key: entity for entity in entities})
-    return make_plan(desired, match(Holdings(tuple(currents)), mapping), mapping, _PROOF, Policies())[1]
+    return make_plan(
+        desired, match(Holdings(tuple(currents)), mapping), mapping, Evidence(_PROOF), Policies()
+    )[1]
 
 
 def found_by(plan: Plan) -> Found:

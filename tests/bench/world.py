@@ -14,9 +14,9 @@ from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
 from reconcilers.match import match
 from reconcilers.model import Current, Desired, Entity, Holdings, Key, Kind, MappingState, Value
+from reconcilers.planner import Evidence, make_plan
 from reconcilers.policy import Policies
 from reconcilers.source import Building, Center, Floor, Listing, Observation, Space, SpaceType
-from reconcilers.sync import make_plan
 from reconcilers.translate import Defaults, Scope, translate
 
 RESOURCES = 100_000
@@ -118,7 +118,7 @@ def write_world(folder: Path) -> None:
 def _first_plan(observed: Observation) -> tuple[Desired, Any]:
     empty = match(Holdings(), MappingState())
     desired = translate(observed, Scope(), Defaults())
-    return make_plan(desired, empty, MappingState(), None, Policies())[0], empty
+    return make_plan(desired, empty, MappingState(), Evidence(None), Policies())[0], empty
 
 
 def _as_target(entities: Any) -> Iterator[Current]:

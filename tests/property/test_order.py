@@ -5,13 +5,13 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcilers.demand import EVERYTHING
 from reconcilers.match import match
 from reconcilers.model import RANK
 from reconcilers.order import Part, schedule
 from reconcilers.plan import Plan
 from reconcilers.source import Floor
 from reconcilers.steps import Delete, kind_of
-from reconcilers.sync import EVERYTHING
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import Rig
 from tests.engine.samples import building, edit, put, space, synced, two_buildings

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconcilers.demand import EVERYTHING, demand
 from reconcilers.errors import UnsupportedEnvironment
 from reconcilers.match import match
 from reconcilers.model import Key, Kind, MappingState
@@ -13,7 +14,6 @@ from reconcilers.ports import Demand
 from reconcilers.report import Report
 from reconcilers.source import Floor
 from reconcilers.steps import Action
-from reconcilers.sync import EVERYTHING, demand
 from reconcilers.translate import translate
 from tests.engine.by_hand import filled, named, twin
 from tests.engine.rig import Rig, planned

@@ -1,11 +1,12 @@
 import pytest
 
+from reconcilers.demand import demand
 from reconcilers.model import Current, Kind, MappingState
 from reconcilers.policy import Policies
 from reconcilers.ports import Demand
 from reconcilers.source import Floor
 from reconcilers.steps import Action
-from reconcilers.sync import Settings, demand
+from reconcilers.sync import Settings
 from reconcilers.translate import translate
 from tests.engine.memory_target import MemoryTarget
 from tests.engine.rig import UNGUARDED, Rig
