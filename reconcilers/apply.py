@@ -14,7 +14,7 @@ from reconcilers.events import Progress, Remembered
 from reconcilers.ledger import Ledger
 from reconcilers.levels import LEVELS
 from reconcilers.model import Current, Entity, Key, Kind, Origin, Value
-from reconcilers.order import Node, Part
+from reconcilers.order import Node, Part, followers_of
 from reconcilers.ports import Gate, Ports, Writer
 from reconcilers.steps import (
     EXTERNAL_ID,
@@ -103,10 +103,7 @@ class _Run:
     async def all(self, concurrency: int) -> None:
         """Start whatever is ready, up to `concurrency` calls in flight, until nothing is left."""
         waiting = [len(node.after) for node in self.nodes]
-        followers: list[list[int]] = [[] for _ in self.nodes]
-        for index, node in enumerate(self.nodes):
-            for before in node.after:
-                followers[before].append(index)
+        followers = followers_of([node.after for node in self.nodes])
         ready = deque(index for index, count in enumerate(waiting) if count == 0)
         flying: dict[asyncio.Task[None], int] = {}
         try:

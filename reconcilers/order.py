@@ -5,10 +5,10 @@ until that sibling has let go of it. Where everybody waits for everybody (A and 
 of them is parked under a temporary value first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
@@ -147,10 +147,7 @@ def tied(steps: list[Step], pairing: Pairing) -> set[int]:
         {before for before in node.after if (index, before) not in graph.slot_edges}
         for index, node in enumerate(graph.nodes)
     ]
-    followers: list[list[int]] = [[] for _ in firm]
-    for index, waits in enumerate(firm):
-        for before in waits:
-            followers[before].append(index)
+    followers = followers_of(firm)
     free = [index for index, waits in enumerate(firm) if not waits]
     for index in free:
         for follower in followers[index]:
@@ -162,32 +159,16 @@ def tied(steps: list[Step], pairing: Pairing) -> set[int]:
 
 def schedule(steps: Iterable[Step], pairing: Pairing) -> list[Node]:
     """The nodes of these steps in an order in which they can run; cycles are broken by parking."""
-    graph = _graph(steps, pairing)
-    spare = Spare(pairing, [node.step for node in graph.nodes])
-    waiting = [len(node.after) for node in graph.nodes]
-    followers: list[list[int]] = [[] for _ in graph.nodes]
-    for index, node in enumerate(graph.nodes):
-        for before in node.after:
+    return _Schedule(_graph(steps, pairing), pairing).nodes()
+
+
+def followers_of(waits: Sequence[Iterable[int]]) -> list[list[int]]:
+    """Who waits for each node, where `waits` says for each node what it waits for; all by index."""
+    followers: list[list[int]] = [[] for _ in waits]
+    for index, befores in enumerate(waits):
+        for before in befores:
             followers[before].append(index)
-    ready = [index for index, count in enumerate(waiting) if count == 0]
-    heapify(ready)
-    done: list[int] = []
-    finished = [False] * len(graph.nodes)
-    lowest_open = 0
-    while True:
-        while ready:
-            index = heappop(ready)
-            done.append(index)
-            finished[index] = True
-            for follower in followers[index]:
-                waiting[follower] -= 1
-                if waiting[follower] == 0:
-                    heappush(ready, follower)
-        while lowest_open < len(finished) and finished[lowest_open]:
-            lowest_open += 1
-        if lowest_open == len(finished):
-            return _renumbered(graph.nodes, done)
-        _park(graph, spare, finished, waiting, followers, ready, lowest_open)
+    return followers
 
 
 def _graph(steps: Iterable[Step], pairing: Pairing) -> _Graph:
@@ -198,49 +179,78 @@ def _graph(steps: Iterable[Step], pairing: Pairing) -> _Graph:
     return graph
 
 
-def _park(
-    graph: _Graph,
-    spare: Spare,
-    finished: list[bool],
-    waiting: list[int],
-    followers: list[list[int]],
-    ready: list[int],
-    start: int,
-) -> None:
-    """Break one cycle: the lowest node in it that holds a wanted slot lets go of it for a spare value."""
-    cycle = _cycle(graph, finished, start)
-    edges = [(cycle[i], cycle[(i + 1) % len(cycle)]) for i in range(len(cycle))]
-    holder = min(before for after, before in edges if (after, before) in graph.slot_edges)
-    node = graph.nodes[holder]
-    assert not isinstance(node.step, Create), "what is only made holds nothing yet"
-    parked = Node(node.step, Part.PARK)
-    index = len(graph.nodes)
-    graph.nodes.append(parked)
-    finished.append(False)
-    waiting.append(0)
-    followers.append([holder])
-    node.after.add(index)
-    waiting[holder] += 1
-    for follower in [f for f in followers[holder] if (f, holder) in graph.slot_edges]:
-        slots = graph.slot_edges.pop((follower, holder))
-        parked.fields.update((slot[2], spare.value(slot, node.step.current)) for slot in slots)
-        graph.nodes[follower].after.discard(holder)
-        graph.nodes[follower].after.add(index)
-        followers[holder].remove(follower)
-        followers[index].append(follower)
-    heappush(ready, index)
+class _Schedule:
+    """Puts the nodes of a graph in order, of those that are ready always the lowest first."""
 
+    def __init__(self, graph: _Graph, pairing: Pairing) -> None:
+        self._graph = graph
+        self._spare = Spare(pairing, [node.step for node in graph.nodes])
+        self._waiting = [len(node.after) for node in graph.nodes]
+        self._followers = followers_of([node.after for node in graph.nodes])
+        self._finished = [False] * len(graph.nodes)
+        self._ready = [index for index, count in enumerate(self._waiting) if count == 0]
+        """A heap."""
 
-def _cycle(graph: _Graph, finished: list[bool], start: int) -> list[int]:
-    """A cycle of unfinished nodes: each waits for the next."""
-    seen: dict[int, int] = {}
-    path: list[int] = []
-    node = start
-    while node not in seen:
-        seen[node] = len(path)
-        path.append(node)
-        node = min(before for before in graph.nodes[node].after if not finished[before])
-    return path[seen[node] :]
+    def nodes(self) -> list[Node]:
+        order: list[int] = []
+        lowest_open = 0
+        while True:
+            while self._ready:
+                index = heappop(self._ready)
+                order.append(index)
+                self._finish(index)
+            while lowest_open < len(self._finished) and self._finished[lowest_open]:
+                lowest_open += 1
+            if lowest_open == len(self._finished):
+                return _renumbered(self._graph.nodes, order)
+            self._park(lowest_open)
+
+    def _finish(self, index: int) -> None:
+        self._finished[index] = True
+        for follower in self._followers[index]:
+            self._waiting[follower] -= 1
+            if self._waiting[follower] == 0:
+                heappush(self._ready, follower)
+
+    def _park(self, start: int) -> None:
+        """Break one cycle: the lowest node in it that holds a wanted slot lets go of it for a spare value."""
+        nodes, slot_edges = self._graph.nodes, self._graph.slot_edges
+        cycle = self._cycle(start)
+        edges = [(cycle[i], cycle[(i + 1) % len(cycle)]) for i in range(len(cycle))]
+        holder = min(before for after, before in edges if (after, before) in slot_edges)
+        step = nodes[holder].step
+        assert not isinstance(step, Create), "what is only made holds nothing yet"
+        parked = self._add(Node(step, Part.PARK), before=holder)
+        for follower in [f for f in self._followers[holder] if (f, holder) in slot_edges]:
+            slots = slot_edges.pop((follower, holder))
+            nodes[parked].fields.update((slot[2], self._spare.value(slot, step.current)) for slot in slots)
+            nodes[follower].after.discard(holder)
+            nodes[follower].after.add(parked)
+            self._followers[holder].remove(follower)
+            self._followers[parked].append(follower)
+
+    def _add(self, node: Node, *, before: int) -> int:
+        """One more node, ready, for which the node `before` shall wait."""
+        index = len(self._graph.nodes)
+        self._graph.nodes.append(node)
+        self._finished.append(False)
+        self._waiting.append(0)
+        self._followers.append([before])
+        self._graph.nodes[before].after.add(index)
+        self._waiting[before] += 1
+        heappush(self._ready, index)
+        return index
+
+    def _cycle(self, start: int) -> list[int]:
+        """A cycle of unfinished nodes: each waits for the next."""
+        seen: dict[int, int] = {}
+        path: list[int] = []
+        node = start
+        while node not in seen:
+            seen[node] = len(path)
+            path.append(node)
+            node = min(before for before in self._graph.nodes[node].after if not self._finished[before])
+        return path[seen[node] :]
 
 
 def _renumbered(nodes: list[Node], order: list[int]) -> list[Node]:

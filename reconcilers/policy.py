@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconcilers.match import Pairing
 from reconcilers.model import Desired, Key, Kind, MappingState
-from reconcilers.order import needed_by, prerequisites, tied
+from reconcilers.order import followers_of, needed_by, prerequisites, tied
 from reconcilers.plan import Withheld, withhold_step
 from reconcilers.slots import Slot, claimed_by, taken
 from reconcilers.steps import Action, Delete, Step, Update, key_of, kind_of, parent_of
@@ -145,10 +145,7 @@ def with_dependants(
 ) -> dict[int, str]:
     """A reason not to run spreads to every step that waits for such a step; `says` tells as what."""
     nodes = prerequisites(steps, pairing)
-    followers: list[list[int]] = [[] for _ in nodes]
-    for index, node in enumerate(nodes):
-        for before in node.after:
-            followers[before].append(index)
+    followers = followers_of([node.after for node in nodes])
     indexes: dict[int, list[int]] = {}
     going_with: dict[Key, list[int]] = {}
     for index, node in enumerate(nodes):
