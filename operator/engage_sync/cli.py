@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 import click
 
 from engage_sync import __version__, logs
-from engage_sync.app import RunResult, one_run
+from engage_sync.app import RunResult
 from engage_sync.crd import crd_text
 from engage_sync.extract_command import extract_command
 from engage_sync.kube import Kube
+from engage_sync.local_run import one_run
 from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.plan_document import PlanDocument

@@ -15,7 +15,8 @@ from typing import Any
 
 from engage_sync import conditions, schedule, status
 from engage_sync.announce import Announcement, announcements, explanation, starting
-from engage_sync.app import Runner, RunResult
+from engage_sync.app import RunResult
+from engage_sync.cluster_run import Runner
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
 from engage_sync.meter import Standing

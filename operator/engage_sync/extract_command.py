@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from engage_sync import __version__
-from engage_sync.app import read_credentials, week_quota
 from engage_sync.clients.engage import EngageReader
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import RateLimit
 from engage_sync.clients.transport import network_transport
+from engage_sync.credentials import read_credentials
 from engage_sync.manifests import Manifests, read_manifests
-from engage_sync.meter import quota_status
+from engage_sync.meter import quota_status, week_quota
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar
 from engage_sync.spacedata.columns import EXTRA_COLUMNS

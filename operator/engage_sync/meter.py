@@ -8,6 +8,7 @@ from math import floor
 
 from engage_sync.clients.limits import WEEK, WeekQuota
 from engage_sync.conditions import timestamp
+from engage_sync.schedule import read_time
 from engage_sync.states import KindProgress, ProgressStatus, Quota
 from reconcilers.events import Event, Planned, Progress
 from reconcilers.model import KINDS, Kind
@@ -105,6 +106,12 @@ class Meter:
 def quota_status(week: WeekQuota) -> Quota | None:
     """The week's count as the status keeps it; None while nothing was counted."""
     return Quota(weekStart=_time(week.start), used=week.used) if week.used else None
+
+
+def week_quota(quota: Quota | None) -> WeekQuota:
+    """The week's count as the status kept it; none when it cannot be read."""
+    start = read_time(quota.get("weekStart")) if quota else None
+    return WeekQuota(start.timestamp(), quota.get("used", 0)) if quota and start else WeekQuota()
 
 
 def _finish(now: float, remaining: int, per_second: float, calls: Calls) -> float | None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import kopf
 
 from engage_sync import handlers, health
-from engage_sync.app import ClusterRunner
+from engage_sync.cluster_run import ClusterRunner
 from engage_sync.controller import Controller
 from engage_sync.kube import Kube, KubeError, NotFound
 from engage_sync.kube_config import SERVICE_ACCOUNT, in_cluster

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from engage_sync import __version__
-from engage_sync.app import read_credentials
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.transport import network_transport
 from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.clients.workplace_writer import WorkplaceWriter
+from engage_sync.credentials import read_credentials
 from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 import click
 
-from engage_sync.app import one_look
+from engage_sync.local_run import one_look
 from engage_sync.manifests import read_manifests
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
-from engage_sync.app import one_run
 from engage_sync.clients.transport import network_transport
+from engage_sync.local_run import one_run
 from engage_sync.manifests import read_manifests
 from engage_sync.sandbox.account import Account, Addresses
 from engage_sync.sandbox.engage import HIERARCHY

@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_sync import cli
-from engage_sync.app import ClusterRunner, RunResult
+from engage_sync.app import RunResult
 from engage_sync.clients.answers import clean_message
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import Secret
 from engage_sync.clients.timing import Timing
+from engage_sync.cluster_run import ClusterRunner
 from engage_sync.sandbox import Fault, ManualClock, Sandbox
 from engage_sync.sandbox.faults import KINDS
 from engage_sync.sandbox.manifests import secrets as secret_manifests

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engage_sync.app import RunResult, Tell
+from engage_sync.app import RunResult
+from engage_sync.cluster_run import Tell
 from engage_sync.controller import Controller
 from engage_sync.kube import Conflict, NotFound
 from engage_sync.meter import Standing

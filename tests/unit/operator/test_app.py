@@ -9,23 +9,28 @@ from typing import Any
 
 import pytest
 
-from engage_sync import __version__, app
-from engage_sync.app import ClusterRunner, Means, RunResult, one_run, run_once
+from engage_sync import __version__, app, cluster_run, local_run
+from engage_sync.app import Means, RunResult, run_once
 from engage_sync.clients.engage import EngageReader, EngageWriter
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import WEEK, WeekQuota
+from engage_sync.cluster_run import ClusterRunner
 from engage_sync.kube import Forbidden, Invalid, Unavailable
+from engage_sync.local_run import one_run
 from engage_sync.manifests import Manifests, read_manifests
-from engage_sync.meter import Standing, quota_status
+from engage_sync.meter import Standing, quota_status, week_quota
 from engage_sync.sandbox import Account, Addresses, Sandbox
 from engage_sync.sandbox.load import load_csv
 from engage_sync.sandbox.manifests import write_manifests
 from engage_sync.sandbox.server import serving
+from engage_sync.settings import settings_of
 from engage_sync.spec import Mode, parse_spec
 from engage_sync.states import Quota
+from engage_sync.store.quota import read_quota
 from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON
 from reconcilers.errors import Halted, QuotaExhausted, SyncError
+from reconcilers.events import Event, Progress
 from reconcilers.plan import Plan
 from reconcilers.ports import Gate, NoPlans, Ports, Writer
 from reconcilers.report import Report
@@ -190,7 +195,7 @@ async def test_the_settings_of_the_spec_reach_the_engine(world: World) -> None:
 
 
 def test_every_field_of_a_spec_that_the_engine_needs_is_passed_on() -> None:
-    settings = app.settings_of(
+    settings = settings_of(
         parse_spec(
             spec(
                 scope={"requireReservationCenter": False, "reservableOnly": False, "countries": ["US"]},
@@ -238,12 +243,12 @@ async def test_a_week_that_is_used_up_ends_the_run_before_a_write(world: World) 
 
 @pytest.mark.parametrize("week", [WeekQuota(1_795_000_000.0, 1), WeekQuota(1_795_000_000.0, 50_000)])
 def test_a_count_survives_being_written_down(week: WeekQuota) -> None:
-    assert app.week_quota(quota_status(week)) == week
+    assert week_quota(quota_status(week)) == week
 
 
 @pytest.mark.parametrize("quota", [None, Quota(), Quota(used=5), Quota(weekStart="yesterday", used=5)])
 def test_a_count_that_cannot_be_read_begins_anew(quota: Quota | None) -> None:
-    assert app.week_quota(quota) == WeekQuota()
+    assert week_quota(quota) == WeekQuota()
 
 
 def test_no_calls_are_no_count() -> None:
@@ -263,6 +268,25 @@ async def test_the_mapping_is_kept_in_the_folder_and_the_folder_let_go_of(
     assert [result.error for result in results] == [None, None]
     assert results[1].require_report().plan == Plan()
     assert results[1].requests["target"] < results[0].requests["target"]
+
+
+async def test_the_weeks_calls_are_written_down_while_a_run_is_under_way(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    class Watch:
+        def on(self, event: Event) -> None:
+            if isinstance(event, Progress):
+                written.append((read_quota(tmp_path) or Quota()).get("used", 0))
+
+    monkeypatch.setattr(local_run, "TALLY_SECONDS", 0.0)
+    result = await one_run(world.manifests, tmp_path, apply=True, observer=Watch())
+
+    assert written == sorted(written)
+    assert written[0] > 0  # what reading took
+    assert written[-1] >= written[0] + len(written) - 2 * Settings().concurrency
+    assert (result.quota or Quota()).get("used", 0) >= written[-1]
 
 
 # In a cluster
@@ -356,7 +380,7 @@ async def test_the_start_is_told_before_the_end_even_of_a_run_that_ends_at_once(
 async def test_a_run_that_takes_its_time_tells_how_far_it_has_come(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(cluster_run, "TELL_SECONDS", 0.01)
     result, told = await telling_run(world)
     count = len(told.standings)
     await asyncio.sleep(0.05)
@@ -373,11 +397,11 @@ async def test_a_run_that_takes_its_time_tells_how_far_it_has_come(
     assert 0 < used[-1] <= result.quota["used"]
 
 
-@pytest.mark.parametrize(("mode", "seconds"), [("Plan", 0.0), ("Apply", app.TELL_SECONDS)])
+@pytest.mark.parametrize(("mode", "seconds"), [("Plan", 0.0), ("Apply", cluster_run.TELL_SECONDS)])
 async def test_a_run_that_plans_or_ends_soon_tells_of_no_progress(
     world: World, monkeypatch: pytest.MonkeyPatch, mode: str, seconds: float
 ) -> None:
-    monkeypatch.setattr(app, "TELL_SECONDS", seconds)
+    monkeypatch.setattr(cluster_run, "TELL_SECONDS", seconds)
     _, told = await telling_run(world, mode)
 
     assert told.standings == []
@@ -387,7 +411,7 @@ async def test_a_run_that_plans_or_ends_soon_tells_of_no_progress(
 async def test_a_progress_that_cannot_be_told_ends_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(cluster_run, "TELL_SECONDS", 0.01)
 
     async def bug(self: Told, standing: Standing) -> None:
         raise RuntimeError("a bug of ours")

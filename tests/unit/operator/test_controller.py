@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from engage_sync.app import RunResult, SecretMissing
+from engage_sync.app import RunResult
+from engage_sync.credentials import SecretMissing
 from reconcilers.errors import CredentialsRejected, EmptySource, Halted, QuotaExhausted, TransientError
 from reconcilers.levels import country
 from reconcilers.model import Entity, Key, Kind

@@ -3,10 +3,10 @@
 import pytest
 
 from engage_sync import status
-from engage_sync.app import settings_of
 from engage_sync.crd import fit_status
 from engage_sync.render import as_data, as_json, as_markdown, as_text
 from engage_sync.schedule import Trigger
+from engage_sync.settings import settings_of
 from engage_sync.spec import Merge, Spec
 from engage_sync.states import Requests
 from engage_sync.status import RunFacts
