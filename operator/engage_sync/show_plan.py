@@ -7,8 +7,8 @@ from engage_sync.kube import Forbidden, KubeError, NotFound, SyncPlans
 from engage_sync.kube_http import Json
 from engage_sync.plan_document import PlanDocument, document_of
 from engage_sync.plans import life
-from engage_sync.plans.cluster import read_plan
 from engage_sync.plans.messages import approve_command
+from engage_sync.plans.reading import read_plan
 from engage_sync.render import Data, plan_data, steps_data
 from reconcilers.errors import ConfigError, TransientError
 from reconcilers.impact import Impact

@@ -12,7 +12,7 @@ from engage_sync.announce import Announcement
 from engage_sync.crd import fit_status
 from engage_sync.fields import canonical_url
 from engage_sync.kube import Conflict, Kube, KubeError, NotFound
-from engage_sync.plans.cluster import needs_a_run
+from engage_sync.plans.reading import needs_a_run
 from engage_sync.schedule import paused
 from engage_sync.spec import Spec
 from engage_sync.states import Status

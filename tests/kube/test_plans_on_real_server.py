@@ -20,12 +20,10 @@ from engage_sync.plans.chunks import MAX_CHUNK
 from engage_sync.plans.cluster import (
     KEEP_FINISHED,
     ClusterPlans,
-    PlanUnreadable,
-    needs_a_run,
-    read_plan,
 )
 from engage_sync.plans.messages import approve_command
 from engage_sync.plans.owner import Owner
+from engage_sync.plans.reading import PlanUnreadable, needs_a_run, read_plan
 from engage_sync.plans.record import spec_of
 from reconcilers.impact import Impact
 from reconcilers.levels import LEVELS

@@ -10,27 +10,26 @@ Approved), and it counts until it is spent, whatever becomes of the SyncTarget's
 where another was killed. It is spent by the first run that comes to its end with it. Only a crash between the
 last step and the writing of that leaves it open; then the next run finds nothing of it left to do.
 
-Every write carries the uid and the resourceVersion of what was read.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
 
-from engage_sync.kube import Conflict, Forbidden, KubeError, NotFound, SyncPlans, Unavailable
+from engage_sync.kube import KubeError, NotFound, SyncPlans
 from engage_sync.kube_http import Json
-from engage_sync.plan_document import NotThisPlan, PlanDocument, document_of, read_document
+from engage_sync.plan_document import NotThisPlan, PlanDocument, document_of
 from engage_sync.plans import life
-from engage_sync.plans.chunks import count_chunks, cut, join
-from engage_sync.plans.life import Change, Reason
+from engage_sync.plans.chunks import count_chunks, cut
+from engage_sync.plans.life import Reason
 from engage_sync.plans.messages import beyond_message
+from engage_sync.plans.objects import PlanObjects
 from engage_sync.plans.owner import Owner
+from engage_sync.plans.reading import PlansUnavailable
 from engage_sync.plans.record import spec_of
-from engage_sync.resource import API_VERSION
-from engage_sync.syncplan import CHUNKS_MAX, SYNCPLAN_KIND, State, SyncPlanStatus
-from reconcilers.errors import ConfigError, SyncError, TransientError
+from engage_sync.syncplan import CHUNKS_MAX, State, SyncPlanStatus
+from reconcilers.errors import ConfigError, SyncError
 from reconcilers.guard import Approval
 from reconcilers.plan import Plan
 from reconcilers.report import Report
@@ -38,24 +37,6 @@ from reconcilers.steps import Destructive
 
 KEEP_FINISHED, KEEP_SUPERSEDED = 5, 3
 """SyncPlans of one SyncTarget that stay after they were applied or superseded."""
-
-IN_FLIGHT = 8
-"""Requests at once; the API server serves others, too."""
-
-ATTEMPTS = 5
-"""Tries of one write while others write too."""
-
-T = TypeVar("T")
-
-
-class PlansUnavailable(TransientError):
-    """SyncPlans could not be read or written; nothing is lost."""
-
-    reason = "Failed"  # neither of the two systems: their conditions are not concerned
-
-
-class PlanUnreadable(SyncError):
-    """There is no such SyncPlan, or not all of it."""
 
 
 class ClusterPlans:
@@ -89,22 +70,20 @@ class ClusterPlans:
         """The SyncPlan that shows the plan of this run; empty when there is none."""
         self.approved_meanwhile = ""
         """A SyncPlan that was approved while this run was under way: the next one uses that."""
-        self._kube = kube
         self._owner = owner
+        self._objects = PlanObjects(kube, owner)
         self._run_id = run_id
         self._pending = (pending, pending_held)
         self._apply = apply
         self._calls_left = calls_left
         self._status = life.StatusWriter(now)
-        self._known: dict[str, Json] | None = None
-        """All SyncPlans of the SyncTarget, as last seen."""
         self._taken: dict[str, Approval] = {}
 
     async def approved(self) -> Approval | None:
         """What was approved and is not spent, of all plans; it has the name of the newest."""
         with _in_our_words("read"):
-            self._known = await self._list()
-            for body in list(self._known.values()):
+            await self._objects.refresh()
+            for body in list(self._objects.known.values()):
                 counts = life.is_taken_up(body) or self._is_pending(body)
                 if counts and life.is_open(body) and life.is_approved(body):
                     await self._take_up(body)
@@ -124,8 +103,7 @@ class ClusterPlans:
             return
         document = await asyncio.to_thread(document_of, plan)
         with _in_our_words("written"):
-            if self._known is None:
-                self._known = await self._list()
+            await self._objects.ensure_listed()
             body = await self._same(plan, document)
             new = body is None
             if body is None:
@@ -134,19 +112,19 @@ class ClusterPlans:
             approved = list(self._taken)[-1] if self._taken else self._pending[0]
             beyond = beyond_message(plan, name, approved) if plan.beyond else ""
             state = life.state_at_start(plan) if self._apply else State.PLANNED if new else None
-            shown = await self._update(body, lambda found: self._status.shown(found, state, beyond))
+            shown = await self._objects.update(body, lambda found: self._status.shown(found, state, beyond))
             if shown is None:
                 raise NotFound(f"SyncPlan {name} was deleted by somebody while it was made")
             self.published = name
             if any(isinstance(step, Destructive) for step in plan.beyond):
                 self._taken.clear()  # else it may hold again, as once the source can be read again
-            for other in list(self._known.values()):
+            for other in list(self._objects.known.values()):
                 await self._supersede(other, name)
 
     async def close(self, report: Report | None, error: SyncError | None) -> None:
         """Say what became of the plans, and remove those that are of no use any more."""
         with _in_our_words("written"):
-            self._known = await self._list()
+            await self._objects.refresh()
             if report is not None:
                 early = error or report.ended_by
                 if early is not None:
@@ -162,10 +140,10 @@ class ClusterPlans:
 
     async def _take_up(self, body: Json) -> None:
         try:
-            document = await _read_chunks(self._kube, self._owner, body)
+            document = await self._objects.read(body)
         except NotThisPlan as problem:
             why = str(problem)
-            await self._update(body, lambda found: self._status.damaged(found, why))
+            await self._objects.update(body, lambda found: self._status.damaged(found, why))
             return
 
         def take_up(found: Json) -> SyncPlanStatus | None:
@@ -173,7 +151,7 @@ class ClusterPlans:
                 return None
             return self._status.taken_up(found, apply=self._apply)
 
-        if await self._update(body, take_up) is not None:
+        if await self._objects.update(body, take_up) is not None:
             name = str(body["metadata"]["name"])
             self._taken[name] = await asyncio.to_thread(document.approval, name)
 
@@ -186,7 +164,7 @@ class ClusterPlans:
         somebody was sent must not end to work because the safe steps are done.
         """
         only_waits = bool(plan.held) and not plan.ready and not plan.beyond
-        for name, body in reversed((self._known or {}).items()):
+        for name, body in reversed(self._objects.known.items()):
             spec = body["spec"]
             if not life.is_open(body):
                 continue
@@ -200,7 +178,7 @@ class ClusterPlans:
             if not (same or rest):
                 continue
             try:
-                stored = await _read_chunks(self._kube, self._owner, body)
+                stored = await self._objects.read(body)
             except NotThisPlan:
                 continue
             if same or stored.waiting == document.waiting:
@@ -217,67 +195,7 @@ class ClusterPlans:
             )
         names = [self._owner.chunk(self._run_id, chunk) for chunk in range(number)]
         spec = spec_of(plan, document, self._owner, self._run_id, names, self._calls_left())
-        body = await self._create_plan(
-            {
-                "apiVersion": API_VERSION,
-                "kind": SYNCPLAN_KIND,
-                "metadata": self._owner.plan_metadata(self._run_id),
-                "spec": dict(spec),
-            }
-        )
-        datas = await asyncio.to_thread(lambda: list(cut(steps, notes)))
-        uid = body["metadata"]["uid"]
-        await _all(self._create_chunk(uid, chunk, data) for chunk, data in enumerate(datas))
-        return body
-
-    async def _create_plan(self, body: Json) -> Json:
-        try:
-            return await self._kube.create_sync_plan(body)
-        except (Conflict, Unavailable) as error:  # perhaps only the answer was lost: look what is there
-            try:
-                found = await self._kube.get_sync_plan(
-                    body["metadata"]["namespace"], body["metadata"]["name"]
-                )
-            except NotFound:
-                raise error from None
-            if found["spec"] != body["spec"]:
-                raise
-            return found
-
-    async def _create_chunk(self, plan_uid: str, number: int, data: dict[str, str]) -> None:
-        metadata = self._owner.chunk_metadata(self._run_id, number, plan_uid)
-        body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": metadata,
-            "binaryData": data,
-            "immutable": True,
-        }
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                await self._kube.create_config_map(body)
-            except (Conflict, Unavailable) as error:
-                if await self._is_there(body):
-                    return
-                if not left:
-                    raise error
-            else:
-                return
-
-    async def _is_there(self, body: Json) -> bool:
-        """Was only the answer lost? What has the name and is not ours goes."""
-        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        try:
-            found = await self._kube.get_config_map(namespace, name)
-            if found.get("binaryData") == body["binaryData"] and found.get("immutable"):
-                return True
-            metadata = found["metadata"]
-            await self._kube.delete_config_map(
-                namespace, name, uid=metadata["uid"], resource_version=metadata["resourceVersion"]
-            )
-        except (NotFound, Conflict):
-            pass
-        return False
+        return await self._objects.make(self._run_id, spec, lambda: cut(steps, notes))
 
     async def _supersede(self, body: Json, by: str) -> None:
         """Unless it is that itself, its approval counts, or it was approved a moment ago."""
@@ -293,7 +211,7 @@ class ClusterPlans:
                 return self._status.taken_up(found, apply=False, meanwhile=True)
             return self._status.superseded(found, by)
 
-        await self._update(body, supersede)
+        await self._objects.update(body, supersede)
 
     # Closing
 
@@ -306,7 +224,7 @@ class ClusterPlans:
             if self.published and report.plan.ready:
                 await self._tell(self.published, *life.progress(report))
         if not report.plan.steps and life.is_conclusive(report):
-            for body in list((self._known or {}).values()):
+            for body in list(self._objects.known.values()):
                 await self._supersede(body, "")
 
     async def _end_early(self, report: Report, error: SyncError) -> None:
@@ -314,9 +232,9 @@ class ClusterPlans:
             await self._tell(self.published, *life.ended_early(report, error.message))
 
     async def _tell(self, name: str, state: State | None, reason: Reason, text: str) -> None:
-        body = (self._known or {}).get(name)
+        body = self._objects.known.get(name)
         if body is not None:
-            await self._update(
+            await self._objects.update(
                 body,
                 lambda found: (
                     self._status.applied(found, state, reason, text) if life.is_open(found) else None
@@ -325,191 +243,11 @@ class ClusterPlans:
 
     async def _tidy(self) -> None:
         """Delete what was never finished, and what is finished for long."""
-        newest = sorted((self._known or {}).values(), key=life.changed_at, reverse=True)
+        newest = sorted(self._objects.known.values(), key=life.changed_at, reverse=True)
         finished = [body for body in newest if life.state_of(body) in life.FINISHED]
         superseded = [body for body in newest if life.state_of(body) == State.SUPERSEDED]
-        useless = [body["metadata"] for body in newest if not life.state_of(body)]
-        useless += [body["metadata"] for body in finished[KEEP_FINISHED:] + superseded[KEEP_SUPERSEDED:]]
-        gone = [metadata["uid"] for metadata in useless if await self._delete_plan(metadata)]
-        if not gone:
-            return
-        # The garbage collector does it, too, if somebody runs it.
-        for found in await self._kube.list_config_maps(self._owner.namespace, self._owner.chunk_labels):
-            owners = [owner.get("uid") for owner in found["metadata"].get("ownerReferences") or []]
-            if any(owner in gone for owner in owners):
-                await self._delete_chunk(found["metadata"])
-
-    async def _delete_plan(self, metadata: Json) -> bool:
-        try:
-            await self._kube.delete_sync_plan(
-                metadata["namespace"],
-                metadata["name"],
-                uid=metadata["uid"],
-                resource_version=metadata["resourceVersion"],
-            )
-        except NotFound:
-            return True
-        except Conflict:
-            return False  # somebody touched it; the next run looks again
-        return True
-
-    async def _delete_chunk(self, metadata: Json) -> None:
-        with suppress(NotFound, Conflict):  # gone already, or left to the garbage collector
-            await self._kube.delete_config_map(
-                metadata["namespace"],
-                metadata["name"],
-                uid=metadata["uid"],
-                resource_version=metadata["resourceVersion"],
-            )
-
-    # The API
-
-    async def _list(self) -> dict[str, Json]:
-        """All SyncPlans of this very SyncTarget by name, the oldest first."""
-        try:
-            found = await self._kube.list_sync_plans(self._owner.namespace, self._owner.labels)
-        except NotFound as error:
-            raise PlansUnavailable(
-                "the API server does not know SyncPlans; install what it has to know: "
-                "`engage-sync crd | kubectl apply -f -`"
-            ) from error
-        ours = [
-            body
-            for body in found
-            if body["spec"]["synctargetUID"] == self._owner.uid
-            and not body["metadata"].get("deletionTimestamp")
-        ]
-        return {str(body["metadata"]["name"]): body for body in sorted(ours, key=_age)}
-
-    async def _update(self, body: Json, change: Change) -> Json | None:
-        """Write the changed status; the object as it is then, None when it is gone or `change` leaves it."""
-        metadata = body["metadata"]
-        for _ in range(ATTEMPTS):
-            status = change(body)
-            if status is None:
-                return None
-            if status == (body.get("status") or {}):
-                break
-            try:
-                body = await self._kube.replace_sync_plan_status(
-                    {**body, "apiVersion": API_VERSION, "kind": SYNCPLAN_KIND, "status": status}
-                )
-                break
-            except NotFound:
-                return None
-            except (Conflict, Unavailable):  # perhaps only the answer was lost: look what is there
-                try:
-                    body = await self._kube.get_sync_plan(metadata["namespace"], metadata["name"])
-                except NotFound:
-                    return None
-                if body["metadata"]["uid"] != metadata["uid"]:
-                    return None
-        else:
-            raise KubeError(f"SyncPlan {metadata['name']}: others write its status all the time")
-        if self._known is not None:
-            self._known[str(metadata["name"])] = body
-        return body
-
-
-async def needs_a_run(kube: SyncPlans, namespace: str, name: str) -> bool:
-    """Has something become of the plan that the status of a SyncTarget names, which that does not tell?
-
-    It was approved; or a run that was to carry out what was approved did not come to its end; or it did, and
-    died before it could say so.
-
-    Raises KubeError.
-    """
-    try:
-        this = await kube.get_sync_plan(namespace, name)
-    except NotFound:
-        return False
-    if life.is_newly_approved(this) or life.is_over(this):
-        return True
-    labels = Owner(namespace, this["spec"]["synctarget"], "").labels
-    return any(
-        life.is_unfinished(body)
-        for body in await kube.list_sync_plans(namespace, labels)
-        if body["spec"]["synctargetUID"] == this["spec"]["synctargetUID"]
-    )
-
-
-async def read_plan(kube: SyncPlans, namespace: str, name: str) -> tuple[Json, PlanDocument]:
-    """A SyncPlan as it is, and all its steps.
-
-    Raises:
-        PlanUnreadable: there is none, or not all of it, or we may not read it.
-        PlansUnavailable: the API server did not answer.
-    """
-    try:
-        body = await kube.get_sync_plan(namespace, name)
-        spec = body["spec"]
-        if not life.state_of(body):
-            raise PlanUnreadable(f"SyncPlan {name} is still being made; look again once it has a state")
-        owner = Owner(namespace, spec["synctarget"], spec["synctargetUID"])
-        return body, await _read_chunks(kube, owner, body)
-    except NotFound as error:
-        raise PlanUnreadable(
-            f'there is no SyncPlan "{name}" in namespace {namespace}; `kubectl get syncplans -n {namespace}` '
-            "lists those that there are"
-        ) from error
-    except NotThisPlan as error:
-        raise PlanUnreadable(
-            f"SyncPlan {name} cannot be shown: {error}; the next run of its SyncTarget makes a new one"
-        ) from error
-    except Forbidden as error:
-        raise PlanUnreadable(
-            f"SyncPlan {name} cannot be shown: {error}; it takes the right to get syncplans and configmaps "
-            f"in namespace {namespace}"
-        ) from error
-    except KubeError as error:
-        raise PlansUnavailable(
-            f"SyncPlan {name} could not be read: {error}", retry_after=error.retry_after
-        ) from error
-
-
-async def _read_chunks(kube: SyncPlans, owner: Owner, body: Json) -> PlanDocument:
-    """The steps of a SyncPlan, verified by its digests. Raises NotThisPlan when they are not (all) there."""
-    spec = body["spec"]
-    names: Sequence[str] = spec["chunks"]
-    if list(names) != [owner.chunk(spec["runID"], number) for number in range(len(names))]:
-        raise NotThisPlan("it names ConfigMaps that are no chunks of it")
-
-    async def read(name: str) -> Json:
-        try:
-            return await kube.get_config_map(owner.namespace, name)
-        except NotFound as error:
-            raise NotThisPlan(f"ConfigMap {name} with steps of it is gone") from error
-
-    chunks = await _all(map(read, names))
-    document = await asyncio.to_thread(_verified, chunks, spec["digest"], spec.get("riskDigest", ""))
-    if document.held_digest != spec.get("heldDigest", ""):
-        raise NotThisPlan("the stored held steps do not hash to heldDigest")
-    return document
-
-
-def _verified(chunks: Sequence[Json], digest: str, risk_digest: str) -> PlanDocument:
-    return read_document(*join(chunks), digest, risk_digest)
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; on the first failure the rest is stopped, waited for, and the failure raised."""
-    slots = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one(coroutine: Coroutine[Any, Any, T]) -> T:
-        async with slots:
-            return await coroutine
-
-    tasks = [asyncio.ensure_future(one(coroutine)) for coroutine in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _age(body: Json) -> tuple[str, str]:
-    return str(body["metadata"].get("creationTimestamp", "")), str(body["metadata"]["name"])
+        useless = [body for body in newest if not life.state_of(body)]
+        await self._objects.remove(useless + finished[KEEP_FINISHED:] + superseded[KEEP_SUPERSEDED:])
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from engage_sync.kube import Conflict, Invalid, NotFound
 from engage_sync.kube_http import Json
-from engage_sync.plans.cluster import ClusterPlans, needs_a_run, read_plan
+from engage_sync.plans.cluster import ClusterPlans
 from engage_sync.plans.owner import Owner
+from engage_sync.plans.reading import needs_a_run, read_plan
 from engage_sync.syncplan import SyncPlanSpec, SyncPlanStatus
 from reconcilers.errors import SyncError
 from reconcilers.guard import Guards

@@ -20,10 +20,8 @@ from engage_sync.plans.cluster import (
     KEEP_FINISHED,
     KEEP_SUPERSEDED,
     ClusterPlans,
-    PlansUnavailable,
-    PlanUnreadable,
-    read_plan,
 )
+from engage_sync.plans.reading import PlansUnavailable, PlanUnreadable, read_plan
 from reconcilers.errors import Halted, SyncError
 from reconcilers.guard import Budget, Guards, Required
 from reconcilers.steps import canonical
