@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from reconcilers import countries
+from reconcilers.floor_numbers import keep_numbers
 from reconcilers.levels import LEVELS
 from reconcilers.levels.level import Field
 from reconcilers.match import Pairing, claimed, ours
@@ -59,6 +60,7 @@ def merge(desired: Desired, pairing: Pairing) -> tuple[Desired, Merged]:
         _match(unpaired, desired.own_names, _free(kind, pairing), pairing, merged)
     skips = [Skip(desired.entities[key].kind, key, why, kept=True) for key, why in merged.reasons.items()]
     clear = {key: entity for key, entity in desired.entities.items() if key not in merged.reasons}
+    clear = keep_numbers(clear, desired, pairing)
     return Desired(clear, (*desired.skips, *skips), desired.source_counts), merged
 
 

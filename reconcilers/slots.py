@@ -15,6 +15,9 @@ from reconcilers.steps import EXTERNAL_ID, Create, Delete, InPlace, Release, Rep
 Slot = tuple[Kind, Value, str, Value]
 """Kind, parent (as a key), field, folded value."""
 
+FIRST_SPARE_NUMBER = 1000
+"""No floor is up there: numbers from here on are for the time between."""
+
 
 def claimed_by(step: Step) -> Iterator[Slot]:
     """The slots that a step needs to be free."""
@@ -87,7 +90,9 @@ class Spare:
         spare = next(
             value
             for number in count(current.id)
-            if _folded(value := str(1000 + number) if numeric else f"{current.name} (moving {number})")
+            if _folded(
+                value := str(FIRST_SPARE_NUMBER + number) if numeric else f"{current.name} (moving {number})"
+            )
             not in used
         )
         used.add(_folded(spare))

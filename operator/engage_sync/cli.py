@@ -31,7 +31,8 @@ from engage_sync.spacedata.command import spacedata_command
 from engage_sync.trust import DEFAULT_HOSTS, Trust, read_globs
 from engage_sync.upload_command import upload_command
 from engage_sync.why import why_command
-from reconcilers.errors import EmptySource, SyncError
+from reconcilers.errors import EmptySource, SyncError, UnsupportedEnvironment
+from reconcilers.onboarding import Onboarding
 from reconcilers.report import Report
 
 IN_SYNC, FAILED, CHANGES, PARTLY_FAILED, HELD = 0, 1, 2, 3, 4
@@ -276,7 +277,9 @@ def _run(manifests: Manifests, folder: Path, *, apply: bool, approve: str | None
         result: RunResult = _await(
             one_run(manifests, folder, apply=apply, observer=progress, approve=approve)
         )
-    if result.report is None and result.error is not None:
+    # Beside what is not ours a plan for a new target would say no more than what it collides with.
+    not_new = isinstance(result.error, UnsupportedEnvironment) and manifests.spec.onboarding is Onboarding.NEW
+    if result.error is not None and (result.report is None or not_new):
         raise result.error
     return result
 

@@ -37,7 +37,7 @@ _FILE = click.Path(path_type=Path)
     "extract",
     epilog="""
 \b
-Exit codes: 0 it was written (there may be warnings), 1 error.
+Exit codes: 0 it was written (there may be warnings), 1 error, or no location in Engage.
 
 \b
 Examples:
@@ -71,6 +71,11 @@ def extract_command(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         holdings, requests = asyncio.run(_read(manifests, folder, bar))
     found = extract(holdings)
+    if not found.locations:
+        raise ConfigError(
+            "Engage holds no location, so there is nothing to extract; nothing was written. "
+            "Check spec.target, or begin with a blank template: engage-sync spacedata template"
+        )
     write_template(out, force=force, records=found.records, extra=EXTRA_COLUMNS)
     if types_file is not None:
         _write_types(types_file, found, force)

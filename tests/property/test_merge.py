@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcilers.errors import RefusedError
+from reconcilers.errors import EmptySource, RefusedError
+from reconcilers.levels.floor import parse_number
 from reconcilers.merge import AMBIGUOUS, BELOW, CLAIMED
 from reconcilers.model import Kind
 from reconcilers.sync import View, look
@@ -62,6 +64,8 @@ class Meddling:
             del target.tables[self.table][row["id"]]
         elif self.what == "fields" and self.table in SPACES:
             row["MaxCapacity"] = 7
+        elif self.what == "number" and self.table == "floors":
+            _renumber(target, row, str(self.pick - 3))
         elif self.what == "fields" and self.table == "countries":
             row["CountryCode"] = ""
 
@@ -81,9 +85,25 @@ def _try(target: MemoryTarget, table: str, row: dict[str, Any] | None, wanted: d
         row.update(wanted)
 
 
+def _renumber(target: MemoryTarget, row: dict[str, Any], number: str) -> None:
+    """Unless a sibling has it; what is on the floor goes with it."""
+    siblings = [
+        floor
+        for floor in target.tables["floors"].values()
+        if floor["InternalParentId"] == row["InternalParentId"]
+    ]
+    if number in {floor["FloorNumber"] for floor in siblings}:
+        return
+    for table in SPACES:
+        for space in target.tables[table].values():
+            if target._floor_id(space) == row["id"]:
+                space["FloorNumber"] = number
+    row["FloorNumber"] = number
+
+
 meddlings = st.builds(
     Meddling,
-    st.sampled_from(["rename", "rename", "twin", "double", "double", "claim", "remove", "fields"]),
+    st.sampled_from(["rename", "rename", "twin", "double", "double", "claim", "remove", "fields", "number"]),
     st.sampled_from([*TABLES, *SPACES, *SPACES, "locations", "floors", "floors"]),
     st.integers(0, 9),
     st.sampled_from(sorted(SPELLINGS)),
@@ -186,6 +206,38 @@ def test_killed_after_any_call_it_ends_the_same(rig: Rig, number: int, moment: s
     rig.sync()
     assert rig.target.state() == whole.target.state()
     assert rig.writes_of_sync() == []
+
+
+@given(handmade(), st.lists(edits, max_size=4))
+def test_a_floor_keeps_its_number_unless_a_name_tells_another(rig: Rig, later: list[Any]) -> None:
+    matched = {key: place for key, place in verdicts(rig).items() if isinstance(place, tuple)}
+    held = {
+        place: str(row["FloorNumber"]) for place, row in rows_of(rig.target).items() if place[0] == "floors"
+    }
+    rig.sync()
+    _check_numbers(rig, {key: held[at] for key, at in matched.items() if at in held})
+    numbers = {row["ExternalId"]: row["FloorNumber"] for row in rig.target.tables["floors"].values()}
+    homes = {floor.id: floor.building for floor in rig.source.floors.values()}
+    for edit in later:
+        edit(rig.source)
+    with suppress(EmptySource):
+        rig.sync()
+    stayed = {f"wp:floor:{floor.id}" for floor in rig.source.floors.values()
+              if homes.get(floor.id) == floor.building}  # fmt: skip
+    _check_numbers(rig, {key: number for key, number in numbers.items() if key in stayed})
+
+
+def _check_numbers(rig: Rig, before: dict[str, str]) -> None:
+    floors = list(rig.target.tables["floors"].values())
+    assert len({(row["InternalParentId"], row["FloorNumber"]) for row in floors}) == len(floors)
+    now = {row["ExternalId"]: row["FloorNumber"] for row in floors}
+    told = {(floor.building, parse_number(floor.name)) for floor in rig.source.floors.values() if floor.name}
+    for floor in rig.source.floors.values():
+        number = before.get(f"wp:floor:{floor.id}")
+        if number is None or not floor.name.strip() or parse_number(floor.name) is not None:
+            continue
+        if (floor.building, int(number)) not in told:
+            assert now.get(f"wp:floor:{floor.id}", number) == number  # it may be out of scope by now
 
 
 @given(handmade(), st.randoms(use_true_random=False))

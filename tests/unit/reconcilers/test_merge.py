@@ -17,7 +17,7 @@ from reconcilers.sync import sync_once
 from tests.engine.by_hand import filled, named, places, twin
 from tests.engine.memory_target import SPACES, MemoryTarget
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, building, edit, put, space
+from tests.engine.samples import DESK, building, edit, put, space, synced
 
 
 def actions(plan: Plan) -> set[Action]:
@@ -476,3 +476,99 @@ def test_the_very_code_goes_before_one_that_means_the_same() -> None:
     twin(rig.target, "countries", row, ResourceName="Britain", CountryCode="UK")
     rig.sync()
     assert row["ExternalId"] == "wp:country:GB"
+
+
+def numbers(rig: Rig, location: str = "Tower") -> dict[str, str]:
+    """The floor numbers of one location by name."""
+    id = named(rig.target, "locations", location)["id"]
+    floors = rig.target.tables["floors"].values()
+    return {row["ResourceName"]: row["FloorNumber"] for row in floors if row["InternalParentId"] == id}
+
+
+def renamed(rig: Rig, source_floor: int, old: str, new: str, number: str) -> None:
+    """A floor of Tower goes by this name in both, with this number in Engage."""
+    edit(rig.source.floors, source_floor, name=new)
+    id = named(rig.target, "locations", "Tower")["id"]
+    (row,) = (
+        row
+        for row in rig.target.tables["floors"].values()
+        if (row["InternalParentId"], row["ResourceName"]) == (id, old)
+    )
+    for table in SPACES:
+        for one in rig.target.tables[table].values():
+            if (one["LocationId"], one["FloorNumber"]) == (id, row["FloorNumber"]):
+                one["FloorNumber"] = number
+    row.update(ResourceName=new, FloorNumber=number)
+
+
+def test_a_floor_whose_name_tells_no_number_keeps_the_one_that_engage_has() -> None:
+    rig = filled()
+    renamed(rig, 2, "1st Floor", "UG", "-1")
+    tower = named(rig.target, "locations", "Tower")
+    tower.update(NumberOfFloorsAboveGround=1, NumberOfFloorsBelowGround=1)
+
+    report = rig.sync()
+
+    assert report.whole
+    assert numbers(rig) == {"Ground Floor": "0", "UG": "-1"}
+    assert (tower["NumberOfFloorsAboveGround"], tower["NumberOfFloorsBelowGround"]) == (1, 1)
+    untouched(rig)
+    rig.store.entries = None  # a lost mapping
+    untouched(rig)
+
+
+def test_a_name_that_tells_the_number_goes_before_the_one_that_is_kept() -> None:
+    rig = filled()
+    renamed(rig, 1, "Ground Floor", "Mezzanine", "1")
+    renamed(rig, 2, "1st Floor", "1st Floor", "4")
+    rig.sync()
+    assert numbers(rig) == {"1st Floor": "1", "Mezzanine": "2"}
+    untouched(rig)
+
+
+def test_a_floor_that_is_new_takes_no_number_that_is_kept_or_somebody_elses() -> None:
+    rig = filled()
+    renamed(rig, 2, "1st Floor", "UG", "1")
+    twin(rig.target, "floors", named(rig.target, "floors", "UG"), ResourceName="Plant", FloorNumber="2")
+    put(rig.source, Floor(5, "Roof", 10))
+
+    report = rig.sync()
+
+    assert report.whole
+    assert numbers(rig) == {"Ground Floor": "0", "UG": "1", "Plant": "2", "Roof": "3"}
+    untouched(rig)
+
+
+def test_a_kept_number_gives_way_when_a_name_comes_to_tell_it_and_stays_where_it_went() -> None:
+    rig = filled()
+    renamed(rig, 2, "1st Floor", "Roof", "1")
+    rig.sync()
+    put(rig.source, Floor(5, "Floor 1", 10))
+    rig.sync()
+    assert numbers(rig) == {"Ground Floor": "0", "Floor 1": "1", "Roof": "2"}
+    del rig.source.floors[5]
+    rig.sync()
+    assert numbers(rig) == {"Ground Floor": "0", "Roof": "2"}
+    untouched(rig)
+
+
+def test_a_number_for_the_time_between_is_not_kept() -> None:
+    rig = filled()
+    renamed(rig, 2, "1st Floor", "Roof", "1007")  # as a run leaves it that was killed while numbers changed
+    rig.sync()
+    assert numbers(rig) == {"Ground Floor": "0", "Roof": "1"}
+
+
+def test_two_floors_of_one_number_do_not_both_keep_it() -> None:
+    rig = filled()
+    renamed(rig, 1, "Ground Floor", "UG", "-1")
+    renamed(rig, 2, "1st Floor", "Roof", "-1")
+    rig.sync()
+    assert numbers(rig) == {"UG": "-1", "Roof": "1"}
+
+
+def test_new_gives_the_next_free_number_whatever_engage_has() -> None:
+    rig = synced()
+    renamed(rig, 2, "1st Floor", "UG", "-1")
+    rig.sync()
+    assert numbers(rig) == {"Ground Floor": "0", "UG": "1"}

@@ -1,0 +1,47 @@
+"""Onboarding that cannot go on, as processes: one sentence that fits, an exit code, and nothing else."""
+
+import json
+from pathlib import Path
+
+from tests.e2e.hand_filled import hand_filled
+from tests.e2e.harness import SAMPLE, sandbox
+from tests.sandbox.test_upload_command import command, target
+
+
+def test_an_engage_without_a_location_is_not_extracted(tmp_path: Path) -> None:
+    with sandbox(tmp_path / "sandbox", "--no-limits") as here:
+        book, types = tmp_path / "spaces.xlsx", tmp_path / "types.csv"
+        done = command("extract", book, *target(here), "--types", types)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "engage-sync: Engage holds no location, so there is nothing to extract; nothing was written. "
+        "Check spec.target, or begin with a blank template: engage-sync spacedata template\n"
+    )
+    assert not book.exists()
+    assert not types.exists()
+
+
+def test_new_beside_what_engage_holds_says_so_and_shows_no_plan(tmp_path: Path) -> None:
+    with sandbox(tmp_path / "sandbox", "--no-limits", "--load", SAMPLE) as here:
+        assert command("sync", *target(here)).returncode == 0
+        engage = hand_filled(here)
+        for (kind, id), item in engage.items().items():
+            if item["ExternalId"]:
+                engage.change(kind, id, ExternalId=None)
+        writes = len(here.engage_writes())
+        for verb, form in (("plan", "text"), ("plan", "json"), ("sync", "text")):
+            done = command(verb, *target(here)[:4], "--state", tmp_path / verb, "-o", form)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.count("\n") == 1
+            assert "so it is not new; nothing was written. Set spec.onboarding: Existing" in done.stderr
+        assert len(here.engage_writes()) == writes
+
+
+def test_too_little_to_merge_shows_what_does_not_match(tmp_path: Path) -> None:
+    with sandbox(tmp_path / "sandbox", "--no-limits", "--load", SAMPLE) as here:
+        manifest = here.folder / "target.yaml"
+        manifest.write_text(manifest.read_text().replace("spec:", "spec:\n  onboarding: Existing", 1))
+        done = command("plan", *target(here), "-o", "json")
+        assert done.returncode == 1
+        assert "minimumMatchPercent" in done.stderr
+        assert json.loads(done.stdout)["summary"]["Location"]["create"] > 0
