@@ -11,7 +11,8 @@ import click
 from engage_sync import __version__
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.transport import network_transport
-from engage_sync.clients.workplace import WorkplaceSource
+from engage_sync.clients.workplace_listings import Listings
+from engage_sync.clients.workplace_session import WorkplaceSession
 from engage_sync.clients.workplace_writer import WorkplaceWriter
 from engage_sync.credentials import read_credentials
 from engage_sync.manifests import Manifests, read_manifests
@@ -128,23 +129,22 @@ async def _upload(request: Request, manifests: Manifests, journal: Journal, bar:
     spec = manifests.spec
     check_hosts(spec, A_PERSON)
     credentials, _ = await read_credentials(spec, manifests)
-    user_agent, hidden = f"engage-sync/{__version__} ({spec.tenant})", Hidden()
-    async with (
-        WorkplaceSource(
+    hidden = Hidden()
+
+    def session(*, read_only: bool) -> WorkplaceSession:
+        return WorkplaceSession(
             spec.source.base_url, credentials, network_transport(A_PERSON),
-            user_agent=user_agent, observer=bar.on, hidden=hidden,
-        ) as source,
-        WorkplaceWriter(
-            spec.source.base_url, credentials, network_transport(A_PERSON),
-            user_agent=user_agent, hidden=hidden,
-        ) as writer,
-    ):  # fmt: skip
-        plan = plan_upload(request.data, await read_world(source), request.type_groups, request.engage_ids)
+            user_agent=f"engage-sync/{__version__} ({spec.tenant})", read_only=read_only, hidden=hidden,
+        )  # fmt: skip
+
+    async with session(read_only=True) as reading, session(read_only=False) as writing:
+        listings = Listings(reading, bar.on)
+        plan = plan_upload(request.data, await read_world(listings), request.type_groups, request.engage_ids)
         outcome = None
         if not plan.errors:
-            outcome = await Upload(source, writer, journal, tell=bar.step).run(plan)
+            outcome = await Upload(listings, WorkplaceWriter(writing), journal, tell=bar.step).run(plan)
         findings = [finding for finding in plan.findings if _matters(finding, spec)]
-        return UploadReport(request.file, findings, outcome, source.requests + writer.requests)
+        return UploadReport(request.file, findings, outcome, reading.requests + writing.requests)
 
 
 def _matters(finding: Finding, spec: Spec) -> bool:

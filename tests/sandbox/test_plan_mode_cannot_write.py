@@ -170,5 +170,5 @@ async def test_the_source_is_never_written_to() -> None:
         assert isinstance(source, WorkplaceSource)
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             with pytest.raises(Halted):
-                await source._http._client.request(method, "http://sandbox.test/workplace/rooms")
+                await source._session._http._client.request(method, "http://sandbox.test/workplace/rooms")
     assert sandbox.writes == []

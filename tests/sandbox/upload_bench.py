@@ -10,7 +10,8 @@ import httpx
 
 from engage_sync.clients.secrets import Secret, WorkplaceCredentials
 from engage_sync.clients.timing import Timing
-from engage_sync.clients.workplace import WorkplaceSource
+from engage_sync.clients.workplace_listings import Listings
+from engage_sync.clients.workplace_session import WorkplaceSession
 from engage_sync.clients.workplace_writer import WorkplaceWriter
 from engage_sync.sandbox import ManualClock, Sandbox
 from engage_sync.spacedata.check import check_file
@@ -95,17 +96,21 @@ class Bench:
         data = check_file(book, country)
         ids, _ = read_engage_ids(book, data)
         with Journal(self.state) as journal:
-            async with self.source() as source, self._writer(transport) as writer:
-                plan = plan_upload(checked(data), await read_world(source), types, ids)
+            async with (
+                self.session() as reading,
+                self.session(transport or self.sandbox.transport()) as writing,
+            ):
+                listings = Listings(reading)
+                plan = plan_upload(checked(data), await read_world(listings), types, ids)
                 if plan.errors:
                     return plan, None
-                upload = Upload(source, writer, journal, timing=self._timing)
+                upload = Upload(listings, WorkplaceWriter(writing), journal, timing=self._timing)
                 return plan, await upload.run(plan)
 
-    def source(self) -> WorkplaceSource:
-        return WorkplaceSource(
-            self.sandbox.addresses.workplace, self._credentials, self.sandbox.transport(),
-            user_agent="engage-sync/0 (test)", timing=self._timing,
+    def session(self, writes: httpx.AsyncBaseTransport | None = None) -> WorkplaceSession:
+        return WorkplaceSession(
+            self.sandbox.addresses.workplace, self._credentials, writes or self.sandbox.transport(),
+            user_agent="engage-sync/0 (test)", read_only=writes is None, timing=self._timing,
         )  # fmt: skip
 
     def paths(self) -> Counter[tuple[str, ...]]:
@@ -144,12 +149,6 @@ class Bench:
     def _credentials(self) -> WorkplaceCredentials:
         account = self.sandbox.account
         return WorkplaceCredentials(Secret(account.workplace_username), Secret(account.workplace_password))
-
-    def _writer(self, transport: httpx.AsyncBaseTransport | None) -> WorkplaceWriter:
-        return WorkplaceWriter(
-            self.sandbox.addresses.workplace, self._credentials, transport or self.sandbox.transport(),
-            user_agent="engage-sync/0 (test)", timing=self._timing,
-        )  # fmt: skip
 
     async def _sleep(self, seconds: float) -> None:
         await self.clock.sleep(seconds)

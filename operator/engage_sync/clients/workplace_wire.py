@@ -1,20 +1,14 @@
-"""Workplace's JSON (domain.md section 2.5) and how it becomes the engine's records.
+"""Workplace's JSON (domain.md section 2.5): the one place that says what a record looks like.
 
 More fields than these are fine. What decides whether something is kept in Engage is never guessed: a
-record without it is unreadable, which is not the same as absent.
+record without it is unreadable, which is not the same as absent. Whoever needs more of a record derives
+from these, so that nobody finds one unreadable for a field that it does not read.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-
-from engage_sync.clients.answers import clean_message
-from reconcilers.source import Building, Center, Floor, Space, SpaceType, Unreadable
-
-T_co = TypeVar("T_co", covariant=True)
-T = TypeVar("T")
 
 RESERVATION = "reservation"
 """The one module of centers that counts."""
@@ -30,6 +24,8 @@ def _unicode(text: str) -> str:
 
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value), AfterValidator(_unicode)]
+NULL_IS_BLANK = BeforeValidator(lambda value: {} if value is None else value)
+"""For a record within a record that may be missing: null is one without values."""
 
 
 class Wire(BaseModel):
@@ -46,27 +42,39 @@ class Ref(Wire):
     id: int
 
 
-class _Country(Wire):
+def id_of(ref: Ref | None) -> int | None:
+    """The id of what is referred to, if anything is."""
+    return ref.id if ref else None
+
+
+class CountryWire(Wire):
+    """A country, in an address or in the list of them."""
+
     name: Text = ""
     alpha2_code: Text = ""
     iso_code: Text = ""
 
     @property
     def code(self) -> str:
+        """Alpha-2, where the tenant's list holds to the standard."""
         return self.alpha2_code or self.iso_code
 
 
-class _State(Wire):
+class StateWire(Wire):
+    """The state in an address."""
+
     name: Text = ""
 
 
-class _Address(Wire):
+class AddressWire(Wire):
+    """An address, any part of which may be missing."""
+
     street: Text = ""
     street2: Text = ""
     city: Text = ""
     postal_code: Text = ""
-    country: _Country | None = None
-    state: _State | None = None
+    country: CountryWire | None = None
+    state: Annotated[StateWire, NULL_IS_BLANK] = StateWire()
 
 
 class _CenterOfBuilding(Wire):
@@ -80,27 +88,14 @@ class BuildingWire(Wire):
     id: int
     name: Text = ""
     code: Text = ""
-    address: _Address | None = None
+    address: Annotated[AddressWire, NULL_IS_BLANK] = AddressWire()
     centers: list[_CenterOfBuilding] | None = None
 
-    def record(self) -> Building:
-        """As the engine knows it."""
-        address = self.address or _Address()
-        country = address.country or _Country()
-        return Building(
-            id=self.id,
-            name=self.name,
-            code=self.code,
-            street=address.street,
-            street2=address.street2,
-            city=address.city,
-            state=address.state.name if address.state else "",
-            postal_code=address.postal_code,
-            country_code=country.code,
-            country_name=country.name,
-            centers=frozenset(
-                center.id for center in self.centers or () if center.module.casefold() == RESERVATION
-            ),
+    @property
+    def reservation_centers(self) -> frozenset[int]:
+        """Ids of those of its centers that count."""
+        return frozenset(
+            center.id for center in self.centers or () if center.module.casefold() == RESERVATION
         )
 
 
@@ -111,34 +106,26 @@ class FloorWire(Wire):
     name: Text = ""
     building: Ref | None = None
 
-    def record(self) -> Floor:
-        """As the engine knows it."""
-        return Floor(self.id, self.name, self.building.id if self.building else None)
 
-
-class SpaceWire(Wire):
-    """A room or desk. Whether it is reservable decides whether it is deleted, so it must be said."""
+class AnySpaceWire(Wire):
+    """A room or desk, whether or not it is said to be reservable."""
 
     id: int
     name: Text = ""
     capacity: int | None = None
-    reservable: bool
     type: Ref | None = None
     floor: Ref | None = None
 
-    def record(self) -> Space:
-        """As the engine knows it."""
-        return Space(
-            id=self.id,
-            name=self.name,
-            capacity=self.capacity,
-            reservable=self.reservable,
-            type=self.type.id if self.type else None,
-            floor=self.floor.id if self.floor else None,
-        )
+
+class SpaceWire(AnySpaceWire):
+    """A space of a sync. Whether it is reservable decides whether it is deleted, so it must be said."""
+
+    reservable: bool
 
 
-class _Group(Wire):
+class GroupWire(Wire):
+    """The group of a space type: We, Me or neither."""
+
     name: Text = ""
 
 
@@ -147,11 +134,7 @@ class SpaceTypeWire(Wire):
 
     id: int
     name: Text = ""
-    space_type_group: _Group | None
-
-    def record(self) -> SpaceType:
-        """As the engine knows it."""
-        return SpaceType(self.id, self.name, self.space_type_group.name if self.space_type_group else "")
+    group: Annotated[GroupWire, NULL_IS_BLANK] = Field(alias="spaceTypeGroup")
 
 
 class _TimeZone(Wire):
@@ -159,14 +142,10 @@ class _TimeZone(Wire):
 
 
 class CenterWire(Wire):
-    """An item of the list of centers."""
+    """An item of the list of centers: only with its detail it is a center."""
 
     id: int
     time_zone: _TimeZone | None = None
-
-    def record(self) -> "CenterWire":
-        """Itself: only with its detail it is a center."""
-        return self
 
 
 class CenterDetailWire(CenterWire):
@@ -174,55 +153,8 @@ class CenterDetailWire(CenterWire):
 
     buildings: list[Ref]
 
-    def center(self, listed: CenterWire) -> Center:
-        """As the engine knows it; the time zone may stand in the list as well."""
-        zone = self.time_zone or listed.time_zone or _TimeZone.model_construct(id="")
-        return Center(self.id, zone.id, frozenset(building.id for building in self.buildings))
-
-
-class CountryWire(_Country):
-    """An item of the list of countries."""
-
-    def record(self) -> tuple[str, str]:
-        """Code and name."""
-        return self.code, self.name
-
 
 class CountWire(Wire):
     """What `<list>/count` answers."""
 
     count: int = Field(ge=0)
-
-
-class RecordWire(Protocol[T_co]):
-    """A wire model that becomes one record."""
-
-    @classmethod
-    def model_validate(cls, obj: Any) -> "RecordWire[T_co]":
-        """Raises ValidationError."""
-        ...
-
-    def record(self) -> T_co:
-        """As the engine knows it."""
-        ...
-
-
-def read_records(wire: type[RecordWire[T]], items: Iterable[object]) -> tuple[list[T], list[Unreadable]]:
-    """The records of one page, and those that could not be understood."""
-    records: list[T] = []
-    unreadable: list[Unreadable] = []
-    for item in items:
-        try:
-            records.append(wire.model_validate(item).record())
-        except ValidationError as error:
-            unreadable.append(unreadable_record(item, error))
-    return records, unreadable
-
-
-def unreadable_record(item: object, error: ValidationError) -> Unreadable:
-    """What is known of a record that is there but not understood; its values are not repeated."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    problem = clean_message(f"{where}: {first['msg']}" if where else first["msg"])
-    id = item.get("id") if isinstance(item, dict) else None
-    return Unreadable(id if type(id) is int else None, problem)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from engage_sync.clients.workplace_records import HeldBuilding, HeldFloor, HeldRoom
+from engage_sync.clients.workplace_held import HeldBuilding, HeldRoom
 from engage_sync.spacedata.columns import Column
 from engage_sync.spacedata.findings import Finding, Ground
 from engage_sync.spacedata.match_places import Places, address_changes, new_address
@@ -25,6 +25,7 @@ from engage_sync.spacedata.model import (
 from engage_sync.spacedata.pairs import Pairs, pair
 from engage_sync.spacedata.work import UploadPlan, What, Work
 from engage_sync.spacedata.world import World
+from reconcilers import source
 from reconcilers.text import clean, fold
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class _Planner:
             self._note_spelling(building, Column.BUILDING_NAME, building.name, held.name)
         if building.code and not clean(held.code):
             body["code"] = building.code
-        address = address_changes(building, held, self._places)
+        address = address_changes(building, held.address, self._places)
         if address:
             body["address"] = address
         self._places.note_building(building, held)
@@ -143,7 +144,7 @@ class _Planner:
     # Floors
 
     def _match_floors(self, floors: Sequence[Floor], parent: Work) -> Iterable[tuple[Floor, Work]]:
-        held: Sequence[HeldFloor] = self._world.floors.get(parent.id, ()) if parent.id is not None else ()
+        held: Sequence[source.Floor] = self._world.floors.get(parent.id, ()) if parent.id is not None else ()
         pairs = pair(floors, held, lambda one: one.name, lambda one: one.name)
         self._ambiguous(pairs, Column.FLOOR, "floor", "name")
         works = {}
@@ -207,7 +208,7 @@ class _Planner:
     # What is said of it
 
     def _ambiguous(
-        self, pairs: Pairs[Building, HeldBuilding] | Pairs[Floor, HeldFloor] | Pairs[Room, HeldRoom],
+        self, pairs: Pairs[Building, HeldBuilding] | Pairs[Floor, source.Floor] | Pairs[Room, HeldRoom],
         column: Column, what: str, by: str,
     ) -> None:  # fmt: skip
         for wanted, held in pairs.ambiguous:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from engage_sync.clients.workplace_records import HeldBuilding, HeldCountry
+from engage_sync.clients.workplace_held import HeldAddress, HeldBuilding, HeldCountry, HeldState
 from engage_sync.spacedata.columns import Column
 from engage_sync.spacedata.findings import Finding, Ground
 from engage_sync.spacedata.geography import US, US_STATES, country_code
@@ -28,9 +28,10 @@ class Places:
             self._by_name[fold(country.name)].append(country)
         self._states: dict[tuple[int | None, str], int] = {}
         for building in sorted(world.buildings, key=lambda one: one.id, reverse=True):
-            if building.state is not None:
-                for text in (building.state_name, building.state_code):
-                    self._states[building.country, fold(text)] = building.state
+            address, state = building.address, building.address.state
+            if state.id is not None:
+                for text in (state.name, state.code):
+                    self._states[address.country_id, fold(text)] = state.id
         self._found: dict[int, int | None] = {}
 
     def country(self, building: Building) -> int | None:
@@ -65,23 +66,23 @@ class Places:
         name = US_STATES.get(building.state, building.state) if self._in_us(country) else building.state
         return {"name": name, "code": building.state if len(building.state) <= _CODE_LENGTH else ""}
 
-    def same_state(self, building: Building, held: HeldBuilding, country: int | None) -> bool:
+    def same_state(self, building: Building, held: HeldState, country: int | None) -> bool:
         """Whether Workplace shows the state that a building shall have."""
         names = {fold(building.state)}
         if self._in_us(country):
             names.add(fold(US_STATES.get(building.state, building.state)))
-        return bool(names & {fold(held.state_code), fold(held.state_name)})
+        return bool(names & {fold(held.code), fold(held.name)})
 
     def note_building(self, building: Building, held: HeldBuilding | None) -> None:
         """Say why a building will not come to Engage as it is, or what its change costs there."""
         country = self.country(building)
-        if country is None and not building.country and (held is None or held.country is None):
+        if country is None and not building.country and (held is None or held.address.country_id is None):
             self._add(
                 Ground.NO_COUNTRY, building, Column.COUNTRY, building.label,
                 "the building has no country, and without one it does not come to Engage",
                 "name it in a column Country, with --country or as spec.defaults.country",
             )  # fmt: skip
-        if held is None or not held.bookable:
+        if held is None or not held.reservation_centers:
             self._add(
                 Ground.NO_RESERVATION_CENTER, building, Column.BUILDING_NAME, building.label,
                 "the building has no reservation center in Workplace, so it will not synchronise",
@@ -91,8 +92,8 @@ class Places:
             self._note_move(building, held, country)
 
     def _note_move(self, building: Building, held: HeldBuilding, country: int | None) -> None:
-        moves = country is not None and held.country is not None and country != held.country
-        city = clean(held.city)
+        moves = None not in (country, held.address.country_id) and country != held.address.country_id
+        city = clean(held.address.city)
         if moves or (building.city and city and fold(city) != fold(building.city)):
             self._add(
                 Ground.BUILDING_MOVES, building, Column.CITY, building.city,
@@ -122,7 +123,7 @@ def new_address(building: Building, places: Places) -> Address:
     return address
 
 
-def address_changes(building: Building, held: HeldBuilding, places: Places) -> Address:
+def address_changes(building: Building, held: HeldAddress, places: Places) -> Address:
     """The whole address where any of it differs, else nothing.
 
     Whole, because nobody but the vendor knows whether a part of it keeps the rest.
@@ -133,9 +134,9 @@ def address_changes(building: Building, held: HeldBuilding, places: Places) -> A
         "street": held.street, "street2": held.street2, "city": held.city, "postalCode": held.postal_code
     }  # fmt: skip
     same = all(not text or text == clean(before[wire]) for wire, text in texts.items())
-    same = same and country in (None, held.country)
-    effective = held.country if country is None else country
-    same_state = not building.state or places.same_state(building, held, effective)
+    same = same and country in (None, held.country_id)
+    effective = held.country_id if country is None else country
+    same_state = not building.state or places.same_state(building, held.state, effective)
     if same and same_state:
         return {}
     address: Address = {wire: text or before[wire] for wire, text in texts.items()}
@@ -143,10 +144,10 @@ def address_changes(building: Building, held: HeldBuilding, places: Places) -> A
         address["country"] = {"id": effective}
     if building.state and not same_state:
         address["state"] = places.state(building, effective)
-    elif held.state is not None:
-        address["state"] = {"id": held.state}
-    elif held.state_name or held.state_code:
-        address["state"] = {"name": held.state_name or held.state_code, "code": held.state_code}
+    elif held.state.id is not None:
+        address["state"] = {"id": held.state.id}
+    elif held.state.name or held.state.code:
+        address["state"] = {"name": held.state.name or held.state.code, "code": held.state.code}
     return address
 
 

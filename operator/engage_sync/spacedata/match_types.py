@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from engage_sync.clients.workplace_records import HeldType
+from engage_sync.clients.workplace_held import HeldType
 from engage_sync.spacedata.columns import Column
 from engage_sync.spacedata.findings import Finding, Ground
 from engage_sync.spacedata.model import Room, SpaceData
@@ -28,8 +28,8 @@ class TypeMatcher:
         for type in sorted(held, key=lambda one: one.id, reverse=True):
             self._exact[clean(type.name)].append(type)
             self._folded[fold(type.name)].append(type)
-            if type.group is not None:
-                self._group_ids |= {clean(type.group_name): type.group}
+            if type.group.id is not None:
+                self._group_ids[clean(type.group.name)] = type.group.id
         self._candidates: dict[str, Sequence[HeldType]] = {}
         self._works: dict[str, Work | None] = {}
         self._rows = defaultdict[str, list[int]](list)
@@ -69,7 +69,7 @@ class TypeMatcher:
                 "create it there, or name its group in a file given with --create-types",
             )  # fmt: skip
             return None
-        if len({fold(type.group_name) for type in candidates}) > 1:
+        if len({fold(type.group.name) for type in candidates}) > 1:
             ids = ", ".join(str(type.id) for type in reversed(candidates))
             self._add(
                 Ground.AMBIGUOUS_MATCH, room,
@@ -79,10 +79,10 @@ class TypeMatcher:
             return None
         chosen = candidates[-1]
         wanted = self._groups.get(name)
-        if wanted is not None and fold(wanted) != fold(chosen.group_name):
+        if wanted is not None and fold(wanted) != fold(chosen.group.name):
             self._add(
                 Ground.OTHER_GROUP, room,
-                f'Workplace has it in the group "{chosen.group_name}", where --create-types says "{wanted}"',
+                f'Workplace has it in the group "{chosen.group.name}", where --create-types says "{wanted}"',
                 "nothing is needed if Workplace is right, else change its group there",
             )  # fmt: skip
         return Work(What.TYPE, chosen.name, id=chosen.id)

@@ -5,23 +5,26 @@ Nothing is remembered of what was done: a next upload reads Workplace and finds 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engage_sync.clients.timing import Timing
-from engage_sync.clients.workplace import WorkplaceSource
-from engage_sync.clients.workplace_records import (
+from engage_sync.clients.workplace_held import (
     HELD_BUILDINGS,
     HELD_TYPES,
-    HeldBuilding,
+    HeldRoom,
+    HeldType,
     floors_of,
     rooms_on,
 )
-from engage_sync.clients.workplace_writer import CONCURRENCY, WorkplaceWriter
+from engage_sync.clients.workplace_listings import Listings
+from engage_sync.clients.workplace_session import CONCURRENCY
+from engage_sync.clients.workplace_writer import WorkplaceWriter
 from engage_sync.spacedata.journal import Journal
 from engage_sync.spacedata.work import PARENT_FIELDS, PATHS, UploadPlan, What, Work
 from reconcilers.errors import RefusedError, SyncError, UnknownOutcome
+from reconcilers.source import Floor
 from reconcilers.text import clean
 
 SETTLED = 10.0
@@ -64,14 +67,14 @@ class Upload:
 
     def __init__(
         self,
-        source: WorkplaceSource,
+        listings: Listings,
         writer: WorkplaceWriter,
         journal: Journal,
         *,
         timing: Timing | None = None,
         tell: Tell = lambda what, done, total: None,
     ) -> None:
-        self._source = source
+        self._listings = listings
         self._writer = writer
         self._journal = journal
         self._timing = timing or Timing()
@@ -162,21 +165,20 @@ class Upload:
 
     async def _alike(self, work: Work) -> Iterable[int]:
         """Ids of the records that have the names of this one, within its parent."""
-        if work.what is What.TYPE:
-            types = await self._source.latest(HELD_TYPES)
-            return [one.id for one in types if clean(one.name) == work.name]
         if work.what is What.BUILDING:
-            return [one.id for one in await self._source.latest(HELD_BUILDINGS) if _is_building(work, one)]
+            buildings = await self._listings.latest(HELD_BUILDINGS)
+            return [
+                one.id for one in buildings if (clean(one.code), clean(one.name)) == (work.code, work.name)
+            ]
+        return [one.id for one in await self._siblings(work) if clean(one.name) == work.name]
+
+    async def _siblings(self, work: Work) -> Sequence[HeldType | Floor | HeldRoom]:
+        if work.what is What.TYPE:
+            return await self._listings.latest(HELD_TYPES)
         parent = _id_of(work, work.parent)
         if work.what is What.FLOOR:
-            return [
-                one.id for one in await self._source.latest(floors_of(parent)) if clean(one.name) == work.name
-            ]
-        return [one.id for one in await self._source.latest(rooms_on(parent)) if clean(one.name) == work.name]
-
-
-def _is_building(work: Work, held: HeldBuilding) -> bool:
-    return clean(held.code) == work.code and clean(held.name) == work.name
+            return await self._listings.latest(floors_of(parent))
+        return await self._listings.latest(rooms_on(parent))
 
 
 def _references(work: Work) -> dict[str, object]:

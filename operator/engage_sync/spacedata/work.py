@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engage_sync.clients.workplace_records import BUILDINGS, FLOORS, SPACES, TYPES
 from engage_sync.spacedata.findings import Finding
 from engage_sync.spacedata.problems import Severity
 
@@ -17,7 +18,7 @@ class What(StrEnum):
 
 
 PATHS = {
-    What.TYPE: "/rooms/types", What.BUILDING: "/buildings", What.FLOOR: "/floors", What.ROOM: "/rooms"
+    What.TYPE: TYPES.path, What.BUILDING: BUILDINGS.path, What.FLOOR: FLOORS.path, What.ROOM: SPACES.path
 }  # fmt: skip
 PARENT_FIELDS = {What.FLOOR: "building", What.ROOM: "floor"}
 

@@ -5,20 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engage_sync.clients.side_by_side import side_by_side
-from engage_sync.clients.workplace import WorkplaceSource
-from engage_sync.clients.workplace_records import (
-    COUNTRIES,
+from engage_sync.clients.workplace_held import (
     HELD_BUILDINGS,
-    HELD_FLOORS,
+    HELD_COUNTRIES,
     HELD_ROOMS,
     HELD_TYPES,
     HeldBuilding,
     HeldCountry,
-    HeldCountryWire,
-    HeldFloor,
     HeldRoom,
     HeldType,
 )
+from engage_sync.clients.workplace_listings import Listings
+from engage_sync.clients.workplace_records import FLOORS
+from reconcilers.source import Floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,13 @@ class World:
     """All records; floors by building and rooms by floor, where they say."""
 
     buildings: Sequence[HeldBuilding] = ()
-    floors: Mapping[int, Sequence[HeldFloor]] = field(default_factory=dict)
+    floors: Mapping[int, Sequence[Floor]] = field(default_factory=dict)
     rooms: Mapping[int, Sequence[HeldRoom]] = field(default_factory=dict)
     types: Sequence[HeldType] = ()
     countries: Sequence[HeldCountry] = ()
 
 
-async def read_world(source: WorkplaceSource) -> World:
+async def read_world(listings: Listings) -> World:
     """Read Workplace; the pages of one listing come one after the other.
 
     Raises:
@@ -40,13 +39,13 @@ async def read_world(source: WorkplaceSource) -> World:
         SyncError: it could not be read.
     """
     buildings, floors, rooms, types, countries = await side_by_side(
-        source.whole(HELD_BUILDINGS),
-        source.whole(HELD_FLOORS),
-        source.whole(HELD_ROOMS),
-        source.whole(HELD_TYPES),
-        source.uncounted(COUNTRIES, HeldCountryWire),
+        listings.whole(HELD_BUILDINGS),
+        listings.whole(FLOORS),
+        listings.whole(HELD_ROOMS),
+        listings.whole(HELD_TYPES),
+        listings.uncounted(HELD_COUNTRIES),
     )
-    floors_of: dict[int, list[HeldFloor]] = defaultdict(list)
+    floors_of: dict[int, list[Floor]] = defaultdict(list)
     for floor in floors:
         if floor.building is not None:
             floors_of[floor.building].append(floor)
@@ -54,4 +53,4 @@ async def read_world(source: WorkplaceSource) -> World:
     for room in rooms:
         if room.floor is not None:
             rooms_on[room.floor].append(room)
-    return World(buildings, floors_of, rooms_on, types, countries)
+    return World(buildings, floors_of, rooms_on, types, countries.items)
