@@ -14,7 +14,6 @@ from reconcilers.steps import Delete, Destructive, canonical, digest_of, key_of
 from tests.engine import oracle
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, Rig
-from tests.property.conftest import some
 from tests.property.guarding import (
     Damage,
     damage_of,
@@ -25,7 +24,7 @@ from tests.property.guarding import (
     settle,
     twin,
 )
-from tests.property.laws import builtins, difference, edit_all
+from tests.property.laws import builtins, difference, edit_all, some
 from tests.strategies import Edit, blunders, built_up_worlds, edits, losses, rough_histories, tidy_worlds
 
 FIRM = ("locations", "regions", "countries")

@@ -157,7 +157,7 @@ MOMENTS = st.one_of(
 SPANS = st.tuples(MOMENTS, MOMENTS).filter(lambda span: span[0] != span[1]).map(sorted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 2), SPANS, st.booleans()), max_size=12))
 def test_what_is_read_is_a_filter_of_what_there_is(drawn: list[tuple[int, list[float], bool]]) -> None:
     sandbox, clock, rooms = with_rooms(3)
