@@ -38,9 +38,9 @@ from tests.chart_roles import install_roles
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane
 from tests.engine.rig import Rig
-from tests.engine.samples import edit, two_buildings
+from tests.engine.samples import edit, remove_building, two_buildings
 from tests.kube.sync_targets import make_sync_target
-from tests.unit.operator.plans_stage import campus, remove_building
+from tests.unit.operator.plans_stage import campus
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
