@@ -134,6 +134,10 @@ class AuditLog:
         """The rights that a user would have needed."""
         return set(self._rights(user, "forbid"))
 
+    def looks(self, user: str) -> int:
+        """How often a user has read one SyncTarget, which the operator does to see what is due."""
+        return list(self._rights(user, "allow")).count("get synctargets.engage-sync.io")
+
     def writes(self, user: str) -> list[str]:
         """What a user has written, in order; renewals of Leases apart."""
         done = list(self._rights(user, "allow"))

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -15,14 +15,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
-# Time limits per example would fail on a busy machine; tests/property has a profile of its own.
+# One profile for all, as a second one would hold for whatever is collected after it. Few examples and always
+# the same ones, as many others as you like with HISTORIES=n; no time limits, which a busy machine breaks.
 settings.register_profile(
-    "engage-sync-tests",
+    "engage-sync",
+    max_examples=int(os.environ.get("HISTORIES", "300")),
+    derandomize="HISTORIES" not in os.environ,
     deadline=None,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    database=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-settings.load_profile("engage-sync-tests")
+settings.load_profile("engage-sync")
 
 
 @pytest.fixture(autouse=True)

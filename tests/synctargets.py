@@ -21,6 +21,17 @@ _SPEC: dict[str, Any] = {
     },
 }
 
+UNGUARDED: dict[str, Any] = {
+    "approval": {"required": "Never"},
+    "deletion": {
+        "budget": {"percent": 100, "count": 1_000_000},
+        "subtreeBudget": {"percent": 100},
+        "precondition": "None",
+    },
+    "update": {"budget": {"percent": 100}},
+}
+"""Of a spec: no guard stops a plan, so that nothing but what is tried protects."""
+
 
 def spec(**changes: Any) -> dict[str, Any]:
     """The smallest good spec, changed at paths such as ``schedule__interval``; `ABSENT` takes away."""

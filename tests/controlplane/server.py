@@ -93,6 +93,12 @@ class ControlPlane:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return kept | {"HOME": str(self.directory), "KUBECONFIG": str(kubeconfig or self.kubeconfig)}
 
+    def administrator(self) -> ssl.SSLContext:
+        """TLS with the client certificate of who may do everything."""
+        context = ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
+        context.load_cert_chain(self.directory / "admin.pem", self.directory / "admin.key")
+        return context
+
     # Its life.
 
     def start(self) -> Self:
@@ -198,12 +204,9 @@ class ControlPlane:
 
     def _answers(self, path: str) -> bool:
         """Whether the apiserver answers the administrator with 200."""
-        context = ssl.create_default_context(cafile=str(self.directory / "ca.pem"))
-        context.load_cert_chain(self.directory / "admin.pem", self.directory / "admin.key")
         host, _, port = self.url.removeprefix("https://").partition(":")
-        return (
-            _get_status(http.client.HTTPSConnection(host, int(port), timeout=2, context=context), path) == 200
-        )
+        connection = http.client.HTTPSConnection(host, int(port), timeout=2, context=self.administrator())
+        return _get_status(connection, path) == 200
 
     def _make_certificates(self) -> None:
         authority = trustme.CA()

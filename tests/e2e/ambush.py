@@ -200,10 +200,8 @@ class Relay(Post):
     _way: asyncio.Event = field(default_factory=asyncio.Event)
     _client: aiohttp.ClientSession | None = None
 
-    async def connect(self, directory: Path) -> None:
+    async def connect(self, tls: ssl.SSLContext) -> None:
         """Open the way. Called in the thread of the ambushes."""
-        tls = ssl.create_default_context(cafile=str(directory / "ca.pem"))
-        tls.load_cert_chain(directory / "admin.pem", directory / "admin.key")
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=0),
             timeout=aiohttp.ClientTimeout(total=None),
@@ -314,7 +312,7 @@ class Ground:
     def relay(self, plane: ControlPlane) -> Iterator[Relay]:
         """A way to a control plane that can be watched and closed, ended with the block."""
         with self._serving(Relay(self.loop, target=plane.url)) as relay:
-            self._run(relay.connect(plane.directory))
+            self._run(relay.connect(plane.administrator()))
             try:
                 yield relay
             finally:

@@ -21,11 +21,10 @@ import yaml
 
 from tests.chart_roles import AuditLog, Manifest, Operator, install_policies, install_roles
 from tests.controlplane.server import ControlPlane
-from tests.e2e.harness import CLI, OperatorProcess, SandboxProcess, Tenant, operator, sandbox, wait_until
+from tests.e2e.harness import CLI, OperatorProcess, SandboxProcess, Tenant, operator, sandbox
+from tests.waiting import wait_until
 
 Json = dict[str, Any]
-
-QUICK = {"schedule": {"interval": "24h", "retryInterval": "10s"}}
 
 APPROVER, EDITOR = "ann", "eve"
 """Service accounts: one may approve; the other is a tenant, who may write SyncPlans and still not approve."""

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,7 @@ from tests.chart_roles import AuditLog, Operator, install_roles
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane
 from tests.e2e.harness import Tenant
-
-ROOT = Path(__file__).parents[2]
+from tests.kube.sync_targets import know_sync_targets
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +22,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> AuditLog:
 def plane(control_plane_assets: Assets, audit: AuditLog) -> Iterator[ControlPlane]:
     """A control plane that knows SyncTargets and keeps an audit log."""
     with ControlPlane(control_plane_assets, apiserver_flags=audit.flags) as running:
-        running.kubectl("apply", "-f", str(ROOT / "crds"))
-        for plural in ("synctargets", "syncplans"):
-            name = f"crd/{plural}.engage-sync.io"
-            running.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
+        know_sync_targets(running)
         yield running
 
 

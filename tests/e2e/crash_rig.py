@@ -5,14 +5,11 @@ by a server that forks it, because a second of imports twice a point would be mo
 """
 
 import asyncio
-import http.client
 import json
 import multiprocessing
 import os
 import signal
-import ssl
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +18,8 @@ from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from engage_sync.kube import NotFound
 from engage_sync.sandbox.manifests import secrets, sync_target
 from engage_sync.store.configmap import ConfigMapStore
@@ -28,39 +27,26 @@ from engage_sync.store.index import Identity
 from reconcilers.model import Origin
 from tests.controlplane.server import ControlPlane
 from tests.e2e.ambush import Ambush
-from tests.e2e.harness import wait_until
+from tests.e2e.harness import QUICK
+from tests.synctargets import UNGUARDED
+from tests.waiting import wait_until
 
 GROUP = "/apis/engage-sync.io/v1alpha1"
 LEASES = "/apis/coordination.k8s.io/v1"
 REQUESTED_AT = "engage-sync.io/requested-at"
-UNGUARDED = {
-    "approval": {"required": "Never"},
-    "deletion": {
-        "precondition": "None",
-        "budget": {"percent": 100, "count": 1000000},
-        "subtreeBudget": {"percent": 100},
-    },
-    "update": {"budget": {"percent": 100}},
-}
-"""No guard stops a plan: what is tried here is what happens to plans that are carried out."""
 
 
 class Api:
-    """The Kubernetes API as its administrator sees it; a connection for each thread. A context."""
+    """The Kubernetes API as its administrator sees it, from any thread. A context."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        self._address = plane.url.removeprefix("https://")
-        self._tls = ssl.create_default_context(cafile=str(plane.directory / "ca.pem"))
-        self._tls.load_cert_chain(plane.directory / "admin.pem", plane.directory / "admin.key")
-        self._local = threading.local()
-        self._open: list[http.client.HTTPSConnection] = []
+        self._http = httpx.Client(base_url=plane.url, verify=plane.administrator(), timeout=60)
 
     def __enter__(self) -> "Api":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for connection in self._open:
-            connection.close()
+        self._http.close()
 
     def get(self, path: str) -> Any:
         """An object or a list; None when it is not there."""
@@ -68,33 +54,16 @@ class Api:
 
     def send(self, method: str, path: str, body: object = None, kind: str = "application/json") -> Any:
         """One request; None for 404. Raises AssertionError for any other refusal."""
-        status, answer = self._exchange(method, path, None if body is None else json.dumps(body), kind)
-        if status == 404:
+        content = None if body is None else json.dumps(body)
+        answer = self._http.request(method, path, content=content, headers={"Content-Type": kind})
+        if answer.status_code == 404:
             return None
-        assert status < 300, f"{method} {path}: {status} {answer[:500]!r}"
-        return json.loads(answer)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]!r}"
+        return answer.json()
 
     def merge(self, path: str, body: object) -> Any:
         """A merge patch."""
         return self.send("PATCH", path, body, "application/merge-patch+json")
-
-    def _exchange(self, method: str, path: str, body: str | None, kind: str) -> tuple[int, bytes]:
-        for last in (False, True):
-            connection = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = http.client.HTTPSConnection(self._address, timeout=60, context=self._tls)
-                self._local.connection = connection
-                self._open.append(connection)
-            try:
-                connection.request(method, path, body, {"Content-Type": kind})
-                answer = connection.getresponse()
-                return answer.status, answer.read()
-            except (OSError, http.client.HTTPException):
-                connection.close()
-                self._local.connection = None
-                if last:
-                    raise
-        raise AssertionError("unreachable")
 
 
 @dataclass(frozen=True)
@@ -116,8 +85,8 @@ class Place:
         for secret in secrets(ambush.sandbox.account):
             self.api.send("POST", f"{core}/secrets", secret)
         target = sync_target(ambush.sandbox.addresses, limits=False)
-        target["spec"] |= {name: value for name, value in UNGUARDED.items() if name in self._spec_fields()}
-        target["spec"]["schedule"] = {"interval": "24h", "retryInterval": "10s"}
+        target["spec"] |= UNGUARDED
+        target["spec"] |= QUICK
         self.api.send("POST", f"{GROUP}/namespaces/{self.namespace}/synctargets", target)
 
     def leave(self) -> None:
@@ -181,13 +150,6 @@ class Place:
 
     def _lease(self) -> str:
         return f"{LEASES}/namespaces/{self.namespace}/leases/engage-sync"
-
-    def _spec_fields(self) -> set[str]:
-        crd = self.api.get(
-            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/synctargets.engage-sync.io"
-        )
-        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        return set(schema["properties"]["spec"]["properties"])
 
 
 @dataclass(frozen=True)

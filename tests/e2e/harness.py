@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,13 @@ from typing import Any
 import yaml
 
 from tests.controlplane.server import ControlPlane
+from tests.waiting import wait_until as wait_until
 
 CLI = (sys.executable, "-m", "engage_sync")
 SAMPLE = Path(__file__).parents[2] / "demo" / "sample.csv"
 WORKPLACE = {"x-auth-username": "sandbox-sync", "x-auth-password": "sandbox-workplace-password"}
-PATIENCE = 90.0
-"""Seconds that anything may take before it is called a failure."""
+QUICK = {"schedule": {"interval": "24h", "retryInterval": "10s"}}
+"""Of a spec: what fails is tried again soon."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class SandboxProcess:
     def engage_writes(self) -> list[dict[str, Any]]:
         """All writes that Engage has committed, in order."""
         return [write for write in self.admin("GET", "/requests")["writes"] if write["system"] == "engage"]
+
+    def created(self) -> Counter[str]:
+        """How often each external id was made in Engage, whatever became of it."""
+        return Counter(
+            write["body"]["ExternalId"]
+            for write in self.engage_writes()
+            if write["method"] == "POST" and "ExternalId" in (write["body"] or {})
+        )
 
     def engage(self) -> dict[str, list[dict[str, Any]]]:
         """What Engage holds, by its own names."""
@@ -192,15 +201,6 @@ def call(url: str, method: str, body: object, headers: dict[str, str]) -> Any:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.loads(answer.read() or b"null")
-
-
-def wait_until(what: str, done: Callable[[], bool], explain: Callable[[], str] = str) -> None:
-    """Look again and again until something holds. Raises AssertionError when it never does."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE:.0f} s for {what} in vain\n{explain()}")
-        time.sleep(0.2)
 
 
 def end(process: "subprocess.Popen[Any]") -> None:

@@ -19,8 +19,9 @@ from tests.chart_roles import AuditLog, Operator
 from tests.condition_rules import assert_sound
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane
-from tests.e2e.approvals import QUICK, SYNCPLANS, Stage, World, forged, staged
-from tests.e2e.harness import SAMPLE, Tenant, operator, rooms_csv, sandbox, wait_until
+from tests.e2e.approvals import SYNCPLANS, Stage, World, forged, staged
+from tests.e2e.harness import QUICK, SAMPLE, Tenant, operator, rooms_csv, sandbox
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 

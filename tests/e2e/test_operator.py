@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,26 +11,16 @@ import pytest
 from tests.chart_roles import AuditLog, Operator
 from tests.condition_rules import assert_sound
 from tests.e2e.harness import (
+    QUICK,
     SAMPLE,
-    SandboxProcess,
     Tenant,
     operator,
     rooms_csv,
     sandbox,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
-
-QUICK = {"schedule": {"interval": "24h", "retryInterval": "10s"}}
-
-
-def creates_per_entity(box: SandboxProcess) -> Counter[str]:
-    return Counter(
-        write["body"]["ExternalId"]
-        for write in box.engage_writes()
-        if write["method"] == "POST" and "ExternalId" in (write["body"] or {})
-    )
 
 
 def test_the_main_job(tenant: Tenant, rights: Operator, audit: AuditLog, tmp_path: Path) -> None:
@@ -90,7 +80,7 @@ def test_a_killed_operator_goes_on_where_it_was(tenant: Tenant, tmp_path: Path) 
         with operator(tenant.plane, tenant.namespace, log):
             tenant.wait_ready()
         assert set(box.external_ids().values()) == {1}
-        assert set(creates_per_entity(box).values()) == {1}
+        assert set(box.created().values()) == {1}
         assert len([key for key in box.external_ids() if key.startswith("wp:room:")]) == 360
 
 
@@ -107,23 +97,25 @@ def test_sigterm_ends_a_run_cleanly_and_the_next_one_finishes_it(tenant: Tenant,
         assert written < 380
         with operator(tenant.plane, tenant.namespace, log):
             tenant.wait_ready()
-        assert set(creates_per_entity(box).values()) == {1}
+        assert set(box.created().values()) == {1}
         assert "Traceback" not in log.read_text()
 
 
-def test_a_restart_runs_nothing_that_is_not_due(tenant: Tenant, tmp_path: Path) -> None:
-    log = tmp_path / "operator.log"
+def test_a_restart_runs_nothing_that_is_not_due(
+    tenant: Tenant, rights: Operator, audit: AuditLog, tmp_path: Path
+) -> None:
+    started = partial(operator, tenant.plane, tenant.namespace, kubeconfig=rights.kubeconfig)
     with sandbox(tmp_path, "--load", SAMPLE) as box:
-        with operator(tenant.plane, tenant.namespace, log):
+        with started(tmp_path / "first.log"):
             tenant.apply(box.folder)
             tenant.wait_ready()
-        before = tenant.body()
-        requests = box.admin("GET", "/requests")
-        with operator(tenant.plane, tenant.namespace, tmp_path / "second.log") as second:
-            wait_until("the second operator", second.leads)
-            time.sleep(2)  # long enough for a run to begin, were there one
-        assert tenant.body() == before
-        assert box.admin("GET", "/requests") == requests
+        ended, looks = len(tenant.status()["history"]), audit.looks(rights.user)
+        with started(tmp_path / "second.log"):
+            wait_until("its first look", lambda: audit.looks(rights.user) > looks)
+            # What that look has read did not ask for a run: one that it began would be another than this.
+            tenant.request("asked")
+        assert len(tenant.status()["history"]) == ended + 1
+        assert tenant.status()["lastRun"]["trigger"] == "Requested"
 
 
 def test_a_standby_takes_over_from_a_killed_leader(tenant: Tenant, tmp_path: Path) -> None:
@@ -198,7 +190,9 @@ def test_two_targets_of_one_engage(tenant: Tenant, tmp_path: Path) -> None:
     ):  # fmt: skip
         tenant.apply(box.folder)
         tenant.wait_ready()
-        time.sleep(1)  # creation times are whole seconds
+        made = datetime.fromisoformat(tenant.body()["metadata"]["creationTimestamp"])
+        wait_until("the next second, as creation times are whole ones",
+                   lambda: datetime.now(UTC) >= made + timedelta(seconds=1))  # fmt: skip
         second = Tenant(tenant.plane, tenant.namespace, name="again")
         second.apply(box.folder)
         second.wait_ready("False", "TargetInUse")

@@ -27,7 +27,7 @@ from tests.controlplane.server import ControlPlane
 from tests.e2e.ambush import CUT_OFF, Ambush, Attempt, Commit, Ground, let_pass
 from tests.e2e.crash_rig import Api, Operators, Place, Remembered, remembered
 from tests.e2e.crash_world import canonical, duplicates, edit, found, tally
-from tests.e2e.harness import PATIENCE, wait_until
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.cluster
 

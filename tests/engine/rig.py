@@ -26,6 +26,8 @@ UNGUARDED = Guards(
     hold_booked=False,
 )
 """For laws about everything else: whatever is planned is carried out."""
+WIDE = replace(Guards(), deletions=Budget(100, 1), below_location=Budget(100, 1), updates=Budget(100, 1))
+"""Budgets that nothing overruns, and everything else as a tenant has it by default."""
 
 
 class Heard(list[Event]):

@@ -44,6 +44,15 @@ def edit(table: dict[int, T], id: int, **values: Any) -> None:
     table[id] = replace(table[id], **values)
 
 
+def remove_building(source: MemorySource, id: int) -> None:
+    """A building is gone from the source, with all that is in it."""
+    gone = {floor.id for floor in source.floors.values() if floor.building == id}
+    source.buildings.pop(id)
+    source.floors = {key: floor for key, floor in source.floors.items() if key not in gone}
+    source.spaces = {key: room for key, room in source.spaces.items() if room.floor not in gone}
+    edit(source.centers, 95, buildings=source.centers[95].buildings - {id})
+
+
 def synced(source: MemorySource | None = None) -> Rig:
     """A rig whose target is in step."""
     rig = Rig(source or two_buildings())

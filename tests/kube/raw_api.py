@@ -1,6 +1,5 @@
 """Our resources through plain HTTP as the administrator: what the API server says, word by word."""
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -70,9 +69,7 @@ def _answer(response: httpx.Response) -> Answer:
 @contextmanager
 def administrator(plane: ControlPlane) -> Iterator[httpx.Client]:
     """Who may do everything."""
-    context = ssl.create_default_context(cafile=str(plane.directory / "ca.pem"))
-    context.load_cert_chain(plane.directory / "admin.pem", plane.directory / "admin.key")
-    with httpx.Client(base_url=plane.url, verify=context, timeout=30) as client:
+    with httpx.Client(base_url=plane.url, verify=plane.administrator(), timeout=30) as client:
         yield client
 
 

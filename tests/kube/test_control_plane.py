@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,12 @@ import pytest
 from tests.controlplane import server
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane, ControlPlaneError
+from tests.waiting import wait_until
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
-
-
-def eventually(condition: Callable[[], bool], within: float = 30.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.05)
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -70,8 +63,12 @@ def test_an_unbound_service_account_may_nothing_until_it_is_bound(
     kubectl("create", "role", "reader", "--verb=list", "--resource=configmaps", "-n", namespace)
     binding = ("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={namespace}:robot")
     kubectl(*binding, "-n", namespace)
-    eventually(lambda: kubectl("get", "configmaps", kubeconfig=robot, check=False).returncode == 0)
-    assert kubectl("get", "secrets", kubeconfig=robot, check=False).returncode != 0
+
+    def may_read(resource: str) -> bool:
+        return kubectl("get", resource, kubeconfig=robot, check=False).returncode == 0
+
+    wait_until("the right", lambda: may_read("configmaps"))
+    assert not may_read("secrets")
 
 
 def test_what_an_object_owns_is_collected_with_it(control_plane: ControlPlane, namespace: str) -> None:
@@ -153,7 +150,7 @@ def test_nothing_is_left_whatever_ends_the_owner(control_plane_assets: Assets, h
         directory = Path(line.strip().partition("=")[2]).parent
         assert len(processes_of(directory)) == 4
         owner.send_signal(how)
-    eventually(lambda: traces_of(directory) == [])
+    wait_until("the end of all", lambda: traces_of(directory) == [])
 
 
 def test_a_failed_start_tells_why_and_leaves_nothing(control_plane_assets: Assets) -> None:

@@ -21,8 +21,7 @@ from engage_sync.fields import DURATION_PATTERN, URL_PATTERN
 from engage_sync.resource import GROUP, PLURAL
 from engage_sync.spec import SECRET_NAME_PATTERN, TENANT_PATTERN, InvalidSpec, Spec, read_shape
 from tests.controlplane.server import ControlPlane
-from tests.kube.raw_api import Answer, Api, administrator, table, worst
-from tests.kube.sync_targets import know_sync_targets
+from tests.kube.raw_api import Answer, Api, table, worst
 from tests.synctargets import ABSENT, BAD, CANARY, GOOD, LOOPBACK, Bad, manifest, put, spec
 
 pytestmark = pytest.mark.cluster
@@ -62,13 +61,6 @@ class Server(Api):
             "-f-",
             input=yaml.safe_dump_all(targets),
         )
-
-
-@pytest.fixture(scope="module")
-def http(control_plane: ControlPlane) -> Iterator[httpx.Client]:
-    know_sync_targets(control_plane)
-    with administrator(control_plane) as client:
-        yield client
 
 
 @pytest.fixture
@@ -523,7 +515,7 @@ def as_kubectl_sends(value: Any) -> Any:
 def test_both_sides_give_the_same_verdict(judge: Server, drawn: st.SearchStrategy[dict[str, Any]]) -> None:
     verdicts = Counter[bool]()
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
     @given(raw=drawn)
     def agree(raw: dict[str, Any]) -> None:
         answer = judge.judge(as_kubectl_sends(raw))

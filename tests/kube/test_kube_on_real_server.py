@@ -4,28 +4,15 @@ import asyncio
 import base64
 import copy
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
 from engage_sync.kube import Conflict, Forbidden, Invalid, Kube, NotFound, Unavailable
 from engage_sync.kube_config import load_configuration
 from tests.controlplane.server import ControlPlane
-from tests.kube.sync_targets import connection, know_sync_targets, make_sync_target
+from tests.kube.sync_targets import make_sync_target
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def plane(control_plane: ControlPlane) -> ControlPlane:
-    know_sync_targets(control_plane)
-    return control_plane
-
-
-@pytest.fixture
-async def kube(plane: ControlPlane) -> AsyncIterator[Kube]:
-    async with connection(plane) as kube:
-        yield kube
 
 
 async def test_a_status_is_written_and_read(plane: ControlPlane, kube: Kube, namespace: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -12,18 +11,11 @@ import pytest
 from engage_sync.kube import Kube
 from engage_sync.lease import Elector, Lost
 from tests.controlplane.server import ControlPlane
-from tests.kube.sync_targets import connection
 
 pytestmark = pytest.mark.cluster
 
 DURATION, DEADLINE, RETRY = 3.0, 2.0, 0.4
 """Seconds. The server keeps whole ones."""
-
-
-@pytest.fixture
-async def kube(control_plane: ControlPlane) -> AsyncIterator[Kube]:
-    async with connection(control_plane) as kube:
-        yield kube
 
 
 def _candidate(kube: Kube, namespace: str, identity: str) -> Elector:

@@ -5,7 +5,6 @@ import base64
 import gzip
 import os
 import subprocess
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -36,27 +35,15 @@ from reconcilers.sync import Settings, sync_once
 from tests.chart_roles import install_roles
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane
-from tests.e2e.harness import wait_until
 from tests.engine.rig import Rig
-from tests.engine.samples import edit, two_buildings
-from tests.kube.sync_targets import connection, know_sync_targets, make_sync_target
-from tests.unit.operator.plans_stage import campus, remove_building
+from tests.engine.samples import edit, remove_building, two_buildings
+from tests.kube.sync_targets import make_sync_target
+from tests.unit.operator.plans_stage import campus
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
 MANY = 30_000
-
-
-@pytest.fixture(scope="module")
-def plane(control_plane: ControlPlane) -> ControlPlane:
-    know_sync_targets(control_plane)
-    return control_plane
-
-
-@pytest.fixture
-async def kube(plane: ControlPlane) -> AsyncIterator[Kube]:
-    async with connection(plane) as kube:
-        yield kube
 
 
 @pytest.fixture

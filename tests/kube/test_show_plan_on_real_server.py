@@ -15,7 +15,7 @@ from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane
 from tests.e2e.harness import CLI
 from tests.engine.samples import put, space
-from tests.kube.sync_targets import connection, know_sync_targets, make_sync_target
+from tests.kube.sync_targets import connection, make_sync_target
 from tests.unit.operator.kept_plans import annex_gone
 
 pytestmark = pytest.mark.cluster
@@ -31,16 +31,15 @@ async def publish(plane: ControlPlane, owner: Owner, run_id: str, plan: Plan) ->
 
 
 def test_plans_are_shown_and_compared_as_commands(
-    control_plane: ControlPlane, control_plane_assets: Assets, namespace: str
+    plane: ControlPlane, control_plane_assets: Assets, namespace: str
 ) -> None:
-    know_sync_targets(control_plane)
-    metadata = make_sync_target(control_plane, namespace)["metadata"]
+    metadata = make_sync_target(plane, namespace)["metadata"]
     owner = Owner(namespace, metadata["name"], metadata["uid"])
     old, new = annex_gone().plan, annex_gone(lambda rig: put(rig.source, space(103, "Skylab", 1))).plan
     for run_id, plan in (("0000000001", old), ("0000000002", new)):
-        asyncio.run(publish(control_plane, owner, run_id, plan))
+        asyncio.run(publish(plane, owner, run_id, plan))
     names = [owner.plan(run_id) for run_id in ("0000000001", "0000000002")]
-    env = control_plane.environment()
+    env = plane.environment()
 
     def run(*arguments: str, config: str = env["KUBECONFIG"]) -> subprocess.CompletedProcess[str]:
         command = [*CLI, "show-plan", *arguments, "-n", namespace]
@@ -67,8 +66,8 @@ def test_plans_are_shown_and_compared_as_commands(
     assert ", approved by " in again.stdout.splitlines()[0]
     assert "kubectl patch" not in again.stdout
 
-    control_plane.kubectl("create", "serviceaccount", "stranger", "-n", namespace)
-    stranger = control_plane.service_account_kubeconfig(namespace, "stranger")
+    plane.kubectl("create", "serviceaccount", "stranger", "-n", namespace)
+    stranger = plane.service_account_kubeconfig(namespace, "stranger")
     for name, config, says in (
         (owner.name, env["KUBECONFIG"], "has no plan to show"),
         ("nothing", env["KUBECONFIG"], 'there is no SyncPlan and no SyncTarget "nothing"'),

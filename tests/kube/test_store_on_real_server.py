@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from engage_sync.store.errors import AnotherWriter
 from engage_sync.store.index import Identity
 from reconcilers.model import MappingState
 from tests.controlplane.server import ControlPlane
-from tests.kube.sync_targets import connection, know_sync_targets, make_sync_target
+from tests.kube.sync_targets import make_sync_target
 from tests.unit.store.contract import IDENTITY, Backend, StoreContract
 from tests.unit.store.examples import entry, mappings, rooms
 from tests.unit.store.fake_api import Fault, Killed
@@ -113,16 +113,9 @@ class Cluster(Backend):
         )
 
 
-@pytest.fixture(scope="module")
-def plane(control_plane: ControlPlane) -> ControlPlane:
-    know_sync_targets(control_plane)
-    return control_plane
-
-
 @pytest.fixture
-async def backend(plane: ControlPlane, namespace: str) -> AsyncIterator[Cluster]:
-    async with connection(plane) as kube:
-        yield Cluster(plane, kube, namespace)
+def backend(plane: ControlPlane, kube: Kube, namespace: str) -> Cluster:
+    return Cluster(plane, kube, namespace)
 
 
 @pytest.fixture

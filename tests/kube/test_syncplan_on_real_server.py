@@ -1,19 +1,18 @@
 """SyncPlans on a real API server: nothing of them changes but one approval, given once."""
 
 import json
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from engage_sync.crd import crd_text, schema
-from engage_sync.resource import API_VERSION, GROUP, KIND, PLURAL
+from engage_sync.crd import schema
+from engage_sync.resource import API_VERSION, GROUP, KIND
 from engage_sync.syncplan import SYNCPLAN_KIND, SYNCPLAN_PLURAL, Approval, SyncPlanSpec, syncplan_name
 from tests.controlplane.server import ControlPlane
-from tests.kube.raw_api import Answer, Api, administrator, table, worst
+from tests.kube.raw_api import Answer, Api, table, worst
 from tests.kube.sync_targets import make_sync_target
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -91,15 +90,6 @@ def plan(*without: str, **changes: Any) -> Json:
         "metadata": {"name": name},
         "spec": spec,
     }
-
-
-@pytest.fixture(scope="module")
-def http(control_plane: ControlPlane) -> Iterator[httpx.Client]:
-    control_plane.kubectl("apply", "-f", "-", input=crd_text())
-    for plural in (PLURAL, SYNCPLAN_PLURAL):
-        control_plane.kubectl("wait", "--for=condition=Established", f"crd/{plural}.{GROUP}", "--timeout=30s")
-    with administrator(control_plane) as client:
-        yield client
 
 
 @pytest.fixture
@@ -359,6 +349,4 @@ def test_a_plan_goes_with_its_target(plans: Api) -> None:
 
     plans.plane.kubectl("delete", "synctarget", "acme", "-n", plans.namespace, "--timeout=30s")
 
-    deadline = time.monotonic() + 60
-    while plans.read(NAME).code != 404:
-        assert time.monotonic() < deadline, "the plan outlives its target"
+    wait_until("the plan to be collected", lambda: plans.read(NAME).code == 404)

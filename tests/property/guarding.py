@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from reconcilers.errors import EmptySource
-from reconcilers.guard import Budget, Guards
+from reconcilers.guard import Budget
 from reconcilers.report import Report
 from tests.engine.memory_target import SPACES, MemoryTarget, Row
 from tests.engine.rig import UNGUARDED, Rig
@@ -135,8 +135,3 @@ def settle(rig: Rig) -> int:
             return approvals
         rig.plans.approve(plan)
     raise AssertionError("approved again and again, and something waits still")
-
-
-def open_guards() -> Guards:
-    """Budgets that nothing overruns, and everything else as it comes."""
-    return replace(Guards(), deletions=Budget(100, 1), below_location=Budget(100, 1), updates=Budget(100, 1))

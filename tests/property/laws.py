@@ -1,6 +1,9 @@
 """What the laws share: how to run a history, and what to compare."""
 
+import os
 from collections.abc import Iterable
+
+from hypothesis import settings
 
 from reconcilers.errors import EmptySource
 from reconcilers.report import Report
@@ -11,6 +14,9 @@ from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import MemoryTarget
 from tests.engine.rig import UNGUARDED, Rig
 from tests.strategies import Edit
+
+some = settings(max_examples=int(os.environ.get("HISTORIES", "50")))
+"""For laws whose every history runs the engine several times over."""
 
 
 def settings_of(rules: oracle.Rules) -> Settings:

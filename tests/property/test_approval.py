@@ -13,19 +13,17 @@ from reconcilers.policy import GRACE
 from reconcilers.steps import Delete, Destructive, canonical, digest_of, key_of
 from tests.engine import oracle
 from tests.engine.memory_source import MemorySource
-from tests.engine.rig import UNGUARDED, Rig
-from tests.property.conftest import some
+from tests.engine.rig import UNGUARDED, WIDE, Rig
 from tests.property.guarding import (
     Damage,
     damage_of,
     home_of,
     is_ours,
-    open_guards,
     rows_of,
     settle,
     twin,
 )
-from tests.property.laws import builtins, difference, edit_all
+from tests.property.laws import builtins, difference, edit_all, some
 from tests.strategies import Edit, blunders, built_up_worlds, edits, losses, rough_histories, tidy_worlds
 
 FIRM = ("locations", "regions", "countries")
@@ -69,7 +67,7 @@ def test_nothing_that_cannot_be_undone_runs_unapproved_and_all_else_goes_ahead(
 ) -> None:
     rig = Rig(source)
     rig.sync()
-    known(rig, *picks).guarded(open_guards())
+    known(rig, *picks).guarded(WIDE)
     for change in history:
         edit_all(source, change)
         damage, report = damage_of(rig)
@@ -146,7 +144,7 @@ def test_after_an_approval_the_source_changes_again(
 ) -> None:
     rig = Rig(source)
     rig.sync()
-    rig.guarded(replace(open_guards(), required=required))
+    rig.guarded(replace(WIDE, required=required))
     edit_all(source, change)
     _, first = damage_of(rig)
     if first is None or not first.plan.held:
@@ -210,8 +208,7 @@ def test_no_booking_is_lost_that_the_approval_did_not_see(
 ) -> None:
     rig = Rig(source)
     rig.sync()
-    guards = open_guards()
-    known(rig, *seen).guarded(replace(guards, required=Required.NEVER) if never else guards)
+    known(rig, *seen).guarded(replace(WIDE, required=Required.NEVER) if never else WIDE)
     edit_all(source, change)
     damage, first = damage_of(rig)
     if first is None:

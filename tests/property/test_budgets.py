@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from reconcilers.guard import SUBTREE, Budget, Guards, Required
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, Rig
-from tests.property.conftest import some
 from tests.property.guarding import damage_of, overruns, twin
-from tests.property.laws import difference, edit_all
+from tests.property.laws import difference, edit_all, some
 from tests.strategies import Edit, built_up_worlds, losses, rough_histories, tidy_worlds
 
 budgets = st.builds(

@@ -10,9 +10,8 @@ from reconcilers.guard import Guards, Required
 from reconcilers.steps import Action, Rebind
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import Rig
-from tests.property.conftest import some
 from tests.property.guarding import damage_of, rows_of, settle, twin
-from tests.property.laws import difference, edit_all, expected_after, sync_or_refuse
+from tests.property.laws import difference, edit_all, expected_after, some, sync_or_refuse
 from tests.strategies import (
     Edit,
     built_up_worlds,

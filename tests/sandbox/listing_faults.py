@@ -31,6 +31,7 @@ from tests.e2e.crash_world import Item, canonical, duplicates, tally
 from tests.engine.memory_plans import MemoryPlans
 from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import Heard
+from tests.synctargets import UNGUARDED
 
 Listing = tuple[str, str]
 """System, and path as a template."""
@@ -39,17 +40,7 @@ Held = dict[str, list[Item]]
 
 TOKEN = ("engage", "/tokenproviderapi/token")
 ENGAGE = ("countries", "regions", "groups", "workspaceTypes", "locations", "floors", "rooms", "desks")
-OPEN: dict[str, Any] = {
-    "approval": {"required": "Never"},
-    "deletion": {
-        "budget": {"percent": 100, "count": 1_000_000, "minimumPopulation": 1},
-        "subtreeBudget": {"percent": 100, "minimumPopulation": 1},
-        "precondition": "None",
-    },
-    "update": {"budget": {"percent": 100, "minimumPopulation": 1}},
-}
-"""Guards that let everything pass, so that nothing but the reading protects."""
-GUARDS: Mapping[str, dict[str, Any]] = {"open": OPEN, "default": {}}
+GUARDS: Mapping[str, dict[str, Any]] = {"open": UNGUARDED, "default": {}}
 
 DEFAULT_COUNTRY = "IQ"
 """Its record is the first of the second page of Workplace's countries."""

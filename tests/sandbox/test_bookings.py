@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_sync.clients.engage_bookings import EngageBookings
-from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import RateLimit
-from engage_sync.clients.secrets import EngageCredentials, Secret
-from engage_sync.clients.timing import Timing
 from engage_sync.sandbox import Fault, ManualClock, Sandbox
 from reconcilers.errors import CredentialsRejected, IncompleteAnswer, QuotaExhausted, TransientError
+from tests.sandbox.bench import Bench
 from tests.sandbox.sandbox_helpers import engage, make_hierarchy, make_sandbox
 
 WINDOW = timedelta(hours=2160)
@@ -29,34 +27,6 @@ def with_rooms(count: int = 2, **options: Any) -> tuple[Sandbox, ManualClock, li
     return sandbox, clock, rooms
 
 
-def session_of(
-    sandbox: Sandbox,
-    clock: ManualClock,
-    *,
-    rate: RateLimit | None = None,
-    without: str = "",
-    read_only: bool = True,
-    **keys: str,
-) -> EngageSession:
-    account = sandbox.account
-    known = {**account.subscription_keys, **keys}
-    known.pop(without, None)
-    return EngageSession(
-        sandbox.addresses.engage_application,
-        sandbox.addresses.engage_api,
-        EngageCredentials(
-            Secret(account.engage_client_id),
-            Secret(account.engage_password),
-            {product: Secret(key) for product, key in known.items()},
-        ),
-        sandbox.transport(),
-        user_agent="engage-sync/0 (test)",
-        rate_limit=rate or RateLimit(0, 0),
-        timing=Timing(clock, clock, clock.sleep, lambda: 0.5),
-        read_only=read_only,
-    )
-
-
 def book(sandbox: Sandbox, room: int, start: float, end: float) -> str:
     """Book a room from and to these seconds since the epoch; the booking's id."""
     times = (datetime.fromtimestamp(moment, UTC).isoformat() for moment in (start, end))
@@ -64,7 +34,7 @@ def book(sandbox: Sandbox, room: int, start: float, end: float) -> str:
 
 
 async def future(sandbox: Sandbox, clock: ManualClock, ids: Any, **options: Any) -> Any:
-    async with session_of(sandbox, clock, **options) as session:
+    async with Bench(sandbox, clock).engage(read_only=True, **options) as session:
         return await EngageBookings(session, clock, WINDOW).future(ids)
 
 
@@ -157,7 +127,7 @@ MOMENTS = st.one_of(
 SPANS = st.tuples(MOMENTS, MOMENTS).filter(lambda span: span[0] != span[1]).map(sorted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 2), SPANS, st.booleans()), max_size=12))
 def test_what_is_read_is_a_filter_of_what_there_is(drawn: list[tuple[int, list[float], bool]]) -> None:
     sandbox, clock, rooms = with_rooms(3)
@@ -185,7 +155,7 @@ async def test_what_a_deletion_takes_is_what_was_read() -> None:
 
 async def test_each_is_asked_for_once_and_counted() -> None:
     sandbox, clock, (room, other) = with_rooms()
-    async with session_of(sandbox, clock, rate=RateLimit(500, 50_000)) as session:
+    async with Bench(sandbox, clock).engage(RateLimit(500, 50_000), read_only=True) as session:
         bookings = EngageBookings(session, clock, WINDOW)
         assert await bookings.future([room, other, room]) == {room: frozenset(), other: frozenset()}
         assert asked(sandbox) == 2
@@ -197,7 +167,9 @@ async def test_each_is_asked_for_once_and_counted() -> None:
 
 async def test_without_a_key_nobody_knows_and_nothing_is_sent() -> None:
     sandbox, clock, (room, other) = with_rooms()
-    async with session_of(sandbox, clock, without="ExternalBookings") as session:
+    keys = {**sandbox.account.subscription_keys}
+    del keys["ExternalBookings"]
+    async with Bench(sandbox, clock).engage(keys=keys, read_only=True) as session:
         read = await EngageBookings(session, clock, WINDOW).future([room, other])
         assert read == {room: None, other: None}
         assert session.requests == 0
@@ -205,8 +177,9 @@ async def test_without_a_key_nobody_knows_and_nothing_is_sent() -> None:
 
 async def test_a_key_that_is_not_taken_is_named() -> None:
     sandbox, clock, rooms = with_rooms(40)
+    keys = {**sandbox.account.subscription_keys, "ExternalBookings": "wrong-bookings-key"}
     with pytest.raises(CredentialsRejected, match=r"the key ExternalBookings of the Secret") as caught:
-        await future(sandbox, clock, rooms, ExternalBookings="wrong-bookings-key")
+        await future(sandbox, clock, rooms, keys=keys)
     assert "wrong-bookings-key" not in caught.value.message
     assert asked(sandbox) == 2  # the second with a new token
 

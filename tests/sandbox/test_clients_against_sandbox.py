@@ -1,7 +1,6 @@
 """The clients against the sandbox as a black box: two readings of one contract must agree."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,112 +9,15 @@ import pytest
 from engage_sync.clients.engage import EngageReader, EngageWriter
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import RateLimit
-from engage_sync.clients.secrets import EngageCredentials, Secret, WorkplaceCredentials
-from engage_sync.clients.timing import Timing
-from engage_sync.clients.workplace import WorkplaceSource
-from engage_sync.sandbox import Fault, ManualClock, Sandbox, load_csv
+from engage_sync.sandbox import Fault, load_csv
 from reconcilers.errors import CredentialsRejected, Halted, QuotaExhausted, RefusedError
 from reconcilers.levels.resource import MEETING, PERSONAL
-from reconcilers.model import Current, Key, Kind, Value
-from reconcilers.ports import Demand
+from reconcilers.model import Key, Kind, Value
 from reconcilers.proof import prove
+from tests.sandbox.bench import bench, held, make
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LMU = DATA / "lmu_munich_2015.csv.gz"
-ALL = Demand(True, frozenset({MEETING, PERSONAL}))
-
-
-@dataclass
-class Bench:
-    """A sandbox whose clock never waits."""
-
-    sandbox: Sandbox
-    clock: ManualClock
-
-    @property
-    def timing(self) -> Timing:
-        return Timing(self.clock, self.clock, self.clock.sleep, lambda: 0.5)
-
-    def workplace(self, password: str | None = None, **options: Any) -> WorkplaceSource:
-        account = self.sandbox.account
-        return WorkplaceSource(
-            self.sandbox.addresses.workplace,
-            WorkplaceCredentials(
-                Secret(account.workplace_username), Secret(password or account.workplace_password)
-            ),
-            self.sandbox.transport(),
-            user_agent="engage-sync/0 (test)",
-            timing=self.timing,
-            **options,
-        )
-
-    def engage(self, rate: RateLimit | None = None, password: str | None = None) -> EngageSession:
-        account = self.sandbox.account
-        keys = {product: Secret(key) for product, key in account.subscription_keys.items()}
-        return EngageSession(
-            self.sandbox.addresses.engage_application,
-            self.sandbox.addresses.engage_api,
-            EngageCredentials(
-                Secret(account.engage_client_id), Secret(password or account.engage_password), keys
-            ),
-            self.sandbox.transport(),
-            user_agent="engage-sync/0 (test)",
-            rate_limit=rate or RateLimit(0, 0),
-            timing=self.timing,
-        )
-
-
-def bench(**options: Any) -> Bench:
-    clock = ManualClock()
-    return Bench(Sandbox(clock=clock, sleep=clock.sleep, **options), clock)
-
-
-async def held(session: EngageSession) -> list[Current]:
-    return list((await EngageReader(session).read(lambda _: ALL)).items)
-
-
-@dataclass
-class Made:
-    """Internal ids of one entity of each kind."""
-
-    country: int
-    region: int
-    group: int
-    type: int
-    location: int
-    floor: int
-    room: int
-
-
-ROOM: dict[str, Value] = {"ResourceName": "R1", "ResourceType": MEETING, "MaxCapacity": 6}
-
-
-async def make(writer: EngageWriter) -> Made:
-    async def create(kind: Kind, key: str, **fields: Value) -> int:
-        return await writer.create(kind, Key(key), fields)
-
-    country = await create(
-        Kind.COUNTRY, "wp:country:DE", ResourceName="Germany", InternalParentId=None, CountryCode="DE"
-    )
-    region = await create(Kind.REGION, "wp:city:DE:m", ResourceName="Munich", InternalParentId=country)
-    group = await create(Kind.GROUP, "wp:group:DE", ResourceName="Default", InternalParentId=country)
-    type = await create(
-        Kind.WORKSPACE_TYPE, "wp:type:1", ResourceName="Lab", InternalParentId=None, Family="Hourly"
-    )
-    location = await create(
-        Kind.LOCATION, "wp:building:1", ResourceName="HQ", InternalParentId=region, LocationAddress="",
-        PostCode="80539", LocationCity="Munich", LocationCountry="Germany",
-        TimeZone="W. Europe Standard Time", NumberOfFloorsAboveGround=1, NumberOfFloorsBelowGround=0,
-    )  # fmt: skip
-    await writer.update(Kind.LOCATION, location, {"GroupId": group})
-    floor = await create(
-        Kind.FLOOR, "wp:floor:1", ResourceName="1st", InternalParentId=location, FloorNumber="1"
-    )
-    room = await create(
-        Kind.RESOURCE, "wp:room:1", **ROOM, LocationId=location, FloorNumber="1", WorkspaceTypeId=type,
-        GroupId=group,
-    )  # fmt: skip
-    return Made(country, region, group, type, location, floor, room)
 
 
 @pytest.mark.skipif(not LMU.exists(), reason="the shared data are not here")

@@ -11,16 +11,14 @@ from engage_sync.clients.engage import EngageWriter
 from engage_sync.clients.engage_paths import LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.engage_wire import PARENT_POSITION, Asked
-from engage_sync.clients.limits import RateLimit
-from engage_sync.clients.secrets import EngageCredentials, Secret
 from engage_sync.clients.transport import ReadOnlyTransport
 from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.sandbox import Sandbox
 from reconcilers.errors import Halted, SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.model import Key, Kind, Value
+from tests.sandbox.bench import Bench, make
 from tests.sandbox.sandbox_helpers import make_sandbox
-from tests.sandbox.test_clients_against_sandbox import Bench, make
 from tests.sandbox.test_no_secret_shows import run_in_cluster, stage
 
 SEEN = {"GET", "HEAD"}
@@ -77,7 +75,7 @@ async def no_path_writes() -> None:
     async with here.engage() as session:
         await make(EngageWriter(session))
     done, wire = len(sandbox.writes), Watching(sandbox)
-    async with reading(here, wire) as session:
+    async with here.engage(read_only=True, transport=wire) as session:
         assert await session.listing(Asked(Kind.COUNTRY))  # it is the guard that refuses, not the server
         ways = attempts(session)
         halted = [await _halted(way) for way in ways]
@@ -94,22 +92,6 @@ async def _halted(attempt: Callable[[], Coroutine[Any, Any, object]]) -> bool:
     except SyncError:
         pass
     return False
-
-
-def reading(here: Bench, wire: Watching) -> EngageSession:
-    """A session as Plan mode gets it."""
-    account = here.sandbox.account
-    keys = {product: Secret(key) for product, key in account.subscription_keys.items()}
-    return EngageSession(
-        here.sandbox.addresses.engage_application,
-        here.sandbox.addresses.engage_api,
-        EngageCredentials(Secret(account.engage_client_id), Secret(account.engage_password), keys),
-        wire,
-        user_agent="engage-sync/0 (test)",
-        rate_limit=RateLimit(0, 0),
-        timing=here.timing,
-        read_only=True,
-    )
 
 
 async def test_no_path_writes() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_sync.sandbox import Sandbox
@@ -45,7 +45,7 @@ def bodies(fields: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(st.sampled_from(fields), VALUES, max_size=6)
 
 
-lawful = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+lawful = settings(max_examples=60)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

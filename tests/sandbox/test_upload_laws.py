@@ -90,7 +90,7 @@ async def law(folder: Path, first: list[Record], second: list[Record], fault: Fa
     assert not plan.errors
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(books(), books(), FAULTS, st.integers(1, 12))
 def test_a_second_upload_writes_nothing_whatever_was_there(
     first: list[Record], second: list[Record], what: str, occurrence: int
@@ -117,7 +117,7 @@ async def killed(folder: Path, records: list[Record], number: int, after: bool) 
     assert here.held() == clean_one.held()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(books(), st.integers(1, 20), st.booleans())
 def test_a_killed_upload_comes_to_the_end_of_one_that_was_not(
     records: list[Record], number: int, after: bool

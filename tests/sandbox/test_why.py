@@ -17,8 +17,7 @@ from reconcilers.sync import Settings, look, sync_once
 from reconcilers.why import Explanation, explain
 from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import UNGUARDED, Heard
-from tests.sandbox.test_bookings import session_of
-from tests.sandbox.test_clients_against_sandbox import Bench, bench
+from tests.sandbox.bench import Bench, bench
 
 BOOKED = Guards(
     deletions=Budget(100, 1), below_location=Budget(100, 1), updates=Budget(100, 1), unreadable=Budget(100, 1)
@@ -59,7 +58,7 @@ class World:
         commits = self.store.commits
         self.box.journal.reset()
         clock = self.here.clock
-        async with self.here.workplace() as source, session_of(self.box, clock) as session:
+        async with self.here.workplace() as source, self.here.engage(read_only=True) as session:
             bookings = EngageBookings(session, clock, timedelta(hours=2160))
             reader = EngageReader(session)
             ports = Ports(source, reader, self.store, Clock(clock), Heard(), bookings)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ import pytest
 
 from tests.controlplane import build
 from tests.controlplane.build import BuildError, cache_directory, cache_root, ensure
+from tests.waiting import alive, wait_until
 
 ROOT = Path(__file__).parents[3]
 ALL = ["kube-apiserver", "kube-controller-manager", "kubectl", "etcd", "helm"]  # in the order of the build
@@ -54,21 +55,6 @@ shutil.copy(os.environ["FAKE_GO"], target / "go")
 print(sys.argv[-1])
 pathlib.Path(os.environ["FAKE_GO_RECORD"] + ".pip").write_text(sys.argv[-1])
 """
-
-
-def eventually(condition: Callable[[], bool], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.01)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 class World:
@@ -277,7 +263,7 @@ def test_elapsed_time(seconds: float, text: str, monkeypatch: pytest.MonkeyPatch
 def test_two_builders_wait_for_each_other_and_build_once(world: World) -> None:
     world.set(FAKE_GO_HANGS="kube-apiserver")
     with world.builder() as first:
-        eventually(lambda: world.built() == ["kube-apiserver"])
+        wait_until("the first binary", lambda: world.built() == ["kube-apiserver"])
         with world.builder() as second:
             assert second.stderr
             assert "another build is running; waiting for it" in second.stderr.readline()
@@ -295,7 +281,7 @@ def test_two_builders_wait_for_each_other_and_build_once(world: World) -> None:
 def test_an_interrupted_build_leaves_nothing_half(world: World, how: signal.Signals) -> None:
     world.set(FAKE_GO_HANGS="kubectl")
     with world.builder() as builder:
-        eventually(lambda: world.built() == ALL[:3])
+        wait_until("three binaries", lambda: world.built() == ALL[:3])
         builder.send_signal(how)
         builder.communicate()
     with (cache_root() / "lock").open() as lock:
@@ -315,13 +301,13 @@ def test_an_interrupted_build_leaves_nothing_half(world: World, how: signal.Sign
 def test_when_even_the_keeper_is_killed_the_next_builder_tidies_up(world: World) -> None:
     world.set(FAKE_GO_HANGS="kubectl")
     with world.builder() as builder:
-        eventually(lambda: world.built() == ALL[:3])
+        wait_until("three binaries", lambda: world.built() == ALL[:3])
         compiler = world.calls()[-1]
         os.kill(compiler["keeper"], signal.SIGSTOP)
         builder.kill()
         builder.wait()
         os.kill(compiler["keeper"], signal.SIGKILL)
-    eventually(lambda: not alive(compiler["pid"]))
+    wait_until("the compiler's end", lambda: not alive(compiler["pid"]))
     assert len(world.leftovers()) == 1
 
     os.environ.pop("FAKE_GO_HANGS")

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.controlplane.keeper import Keeper
+from tests.waiting import alive, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,21 +44,6 @@ signal.pause()
 """
 
 
-def eventually(condition: Callable[[], bool], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen"
-        time.sleep(0.01)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     directory = tmp_path / "kept"
@@ -70,7 +54,7 @@ def directory(tmp_path: Path) -> Path:
 def sleeper(keeper: Keeper, name: str, ends: Path) -> list[int]:
     """The ids of the process and of its child."""
     pid = keeper.start(name, [sys.executable, "-c", SLEEPER, str(ends), name])
-    eventually(lambda: keeper.log(name).read_text().endswith("\n"))
+    wait_until(f"the words of {name}", lambda: keeper.log(name).read_text().endswith("\n"))
     return [pid, int(keeper.log(name).read_text())]
 
 
@@ -78,7 +62,7 @@ def test_closing_stops_in_reverse_order_with_all_descendants(directory: Path, tm
     with Keeper(directory) as keeper:
         pids = [pid for name in "abc" for pid in sleeper(keeper, name, tmp_path / "ends")]
         assert all(alive(pid) for pid in pids)
-    eventually(lambda: not any(alive(pid) for pid in pids))
+    wait_until("the end of all", lambda: not any(alive(pid) for pid in pids))
     assert (tmp_path / "ends").read_text() == "c b a "
     assert not directory.exists()
 
@@ -122,10 +106,10 @@ def test_an_owner_that_dies_takes_all_along(directory: Path, tmp_path: Path, how
         assert owner.stdout
         pids = [int(pid) for pid in owner.stdout.readline().split()]
         assert len(pids) == 4
-        eventually(lambda: all((directory / f"{name}.log").read_text() for name in "abc"))
+        wait_until("the words of all", lambda: all((directory / f"{name}.log").read_text() for name in "abc"))
         owner.send_signal(how)
         owner.wait()
-        eventually(lambda: not any(alive(pid) for pid in pids))
+        wait_until("the end of all", lambda: not any(alive(pid) for pid in pids))
         assert ends.read_text() == "c b a "
         assert not directory.exists()
         with suppress(ProcessLookupError):
@@ -137,7 +121,7 @@ def test_a_killed_helper_takes_its_processes_along(directory: Path, tmp_path: Pa
     with Keeper(directory) as keeper:
         pid, _ = sleeper(keeper, "a", tmp_path / "ends")
         keeper._helper.kill()
-        eventually(lambda: not alive(pid))
+        wait_until("its end", lambda: not alive(pid))
         with pytest.raises(RuntimeError, match="has been killed"):
             keeper.exited(within=10)
     assert not directory.exists()

@@ -11,25 +11,19 @@ from engage_sync.plan_document import document_of
 from engage_sync.plans.chunks import cut
 from engage_sync.plans.owner import Owner
 from engage_sync.plans.record import spec_of
-from reconcilers.guard import Budget, Guards
 from reconcilers.plan import Plan
 from reconcilers.report import Report
-from reconcilers.sync import Settings
-from tests.engine.samples import edit, synced
+from tests.engine.rig import WIDE
+from tests.engine.samples import edit, remove_building, synced
 
 OWNER = Owner("tenants", "acme", "0b3c6c4e-1111-2222-3333-444444444444")
-WIDE = Guards(deletions=Budget(100, 1), updates=Budget(100, 1), below_location=Budget(100, 1))
 
 
 def annex_gone(change: Callable[[Any], object] = lambda rig: None) -> Report:
     """A building is gone with all that is in it, and another one has a new name."""
-    rig = synced()
-    rig.settings = Settings(guards=WIDE)
+    rig = synced().guarded(WIDE)
     edit(rig.source.buildings, 10, name="Tower II")
-    for table, ids in (("floors", (3, 4)), ("spaces", (200, 201)), ("buildings", (20,))):
-        for each in ids:
-            del getattr(rig.source, table)[each]
-    edit(rig.source.centers, 95, buildings=frozenset({10}))
+    remove_building(rig.source, 20)
     change(rig)
     return rig.sync()
 

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,9 +22,9 @@ from reconcilers.ports import Gate
 from reconcilers.report import Report
 from reconcilers.source import Center, Floor
 from reconcilers.sync import Settings, sync_once
-from tests.engine.memory_source import MemorySource
+from tests.engine.memory_bookings import MemoryBookings
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, building, put, space, synced, two_buildings
+from tests.engine.samples import DESK, building, put, remove_building, space, synced, two_buildings
 from tests.unit.store.fake_api import FakeConfigMaps
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -136,26 +136,6 @@ def campus() -> Rig:
     return synced(source)
 
 
-def remove_building(source: MemorySource, id: int) -> None:
-    """A building is gone from the source, with all that is in it."""
-    gone = {floor.id for floor in source.floors.values() if floor.building == id}
-    source.buildings.pop(id)
-    source.floors = {key: floor for key, floor in source.floors.items() if key not in gone}
-    source.spaces = {key: room for key, room in source.spaces.items() if room.floor not in gone}
-    center = source.centers[95]
-    source.centers[95] = replace(center, buildings=center.buildings - {id})
-
-
-@dataclass
-class Booked:
-    """Bookings that are known."""
-
-    ids: Mapping[int, frozenset[str]]
-
-    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
-        return {id: self.ids.get(id, frozenset()) for id in ids}
-
-
 @dataclass
 class Stage:
     """What a controller does with plans, without the rest of it: one SyncTarget, run after run."""
@@ -197,7 +177,7 @@ class Stage:
         report, error = None, None
         ports = replace(self.rig.ports(), plans=plans)
         if self.booked is not None:
-            ports = replace(ports, bookings=Booked(self.booked))
+            ports = replace(ports, bookings=MemoryBookings(self.booked, unknown=False))
         try:
             report = await sync_once(
                 ports, Settings(guards=self.guards), self.rig.target if apply else None, gate

@@ -5,8 +5,8 @@ import gzip
 import json
 import os
 import stat
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +18,22 @@ from engage_sync.plans.file import FilePlans, waiting_plan
 from engage_sync.store.errors import StoreUnavailable
 from engage_sync.store.index import Identity
 from reconcilers.errors import ConfigError, QuotaExhausted, RefusedError, SyncError, TransientError
-from reconcilers.guard import Budget, Guards, Required
+from reconcilers.guard import Guards, Required
 from reconcilers.model import Key
 from reconcilers.plan import Plan
 from reconcilers.report import Report
 from reconcilers.steps import key_of
-from reconcilers.sync import Settings, sync_once
+from reconcilers.sync import sync_once
 from tests.engine.memory_target import Killed
-from tests.engine.rig import FaultAt, Rig
-from tests.engine.samples import edit, put, space, synced, two_buildings
+from tests.engine.rig import WIDE, FaultAt, Rig
+from tests.engine.samples import edit, put, remove_building, space, synced, two_buildings
 
 ACME = Identity("tenants/acme", "https://acme.example", "https://engage.example")
-WIDE = Guards(deletions=Budget(100, 1), updates=Budget(100, 1), below_location=Budget(100, 1))
 NOBODY = "sha256:" + "0" * 64
 
 
 ALWAYS = replace(WIDE, required=Required.ALWAYS)
 ANNEX = ("wp:building:20", "wp:floor:3", "wp:room:200")
-
-
-@dataclass
-class Booked:
-    """The Bookings port: ids of bookings by the name of the room."""
-
-    rig: Rig
-    of: dict[str, frozenset[str]] = field(default_factory=dict)
-    error: SyncError | None = None
-
-    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
-        if self.error is not None:
-            raise self.error
-        rooms = self.rig.target.tables["rooms"]
-        return {each: self.of.get(rooms[each]["ExternalId"], frozenset()) for each in ids}
 
 
 @dataclass
@@ -60,12 +44,16 @@ class Desk:
     folder: Path
 
     def __post_init__(self) -> None:
-        self.booked = Booked(self.rig)
+        self.rig.bookings.unknown = False
+
+    def book(self, *bookings: str) -> None:
+        """Who has booked room 200."""
+        self.rig.bookings.of = {self.rig.target.find("wp:room:200")["id"]: frozenset(bookings)}
 
     async def run(self, approve: str | None = None, *, apply: bool = True) -> Report:
         """A run as `one_run` does it; what it raises besides SyncError is a crash, after which nothing is."""
         plans: RunPlans = FilePlans(self.folder, ACME, approve, apply=apply)
-        ports = replace(self.rig.ports(), plans=plans, bookings=self.booked)
+        ports = replace(self.rig.ports(), plans=plans)
         try:
             writer = self.rig.target if apply else None
             report = await sync_once(ports, self.rig.settings, writer, self.rig.gate)
@@ -87,25 +75,15 @@ class Desk:
         return [key in found for key in keys]
 
 
-def remove_the_annex(rig: Rig) -> None:
-    """Building 20 with all that is in it, out of the source."""
-    for table, ids in (("floors", (3, 4)), ("spaces", (200, 201)), ("buildings", (20,))):
-        for each in ids:
-            del getattr(rig.source, table)[each]
-    edit(rig.source.centers, 95, buildings=frozenset({10}))
-
-
 def desk_of(folder: Path, guards: Guards) -> Desk:
-    rig = synced()
-    rig.settings = Settings(guards=guards)
-    return Desk(rig, folder)
+    return Desk(synced().guarded(guards), folder)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """Two buildings in step, then one of them is gone: 5 steps that wait."""
     made = desk_of(tmp_path, WIDE)
-    remove_the_annex(made.rig)
+    remove_building(made.rig.source, 20)
     return made
 
 
@@ -208,9 +186,9 @@ async def test_of_a_run_that_only_plans_nothing_is_approved(desk: Desk) -> None:
 
 
 async def test_more_bookings_than_were_seen_stop_it_and_the_new_plan_waits(desk: Desk) -> None:
-    desk.booked.of = {"wp:room:200": frozenset({"a"})}
+    desk.book("a")
     shown = (await desk.plan()).held_digest
-    desk.booked.of = {"wp:room:200": frozenset({"b"})}
+    desk.book("b")
     report = await desk.run(shown)
 
     assert {key_of(step) for step in report.plan.beyond} == {"wp:building:20", "wp:floor:3", "wp:room:200"}
@@ -281,10 +259,10 @@ def test_a_run_that_was_killed_goes_on_with_the_same_approval(desk: Desk) -> Non
 
 async def test_a_run_that_could_not_even_read_goes_on_with_the_same_approval(desk: Desk) -> None:
     shown = (await desk.plan()).held_digest
-    desk.booked.error = TransientError("gone for lunch")
+    desk.rig.bookings.error = TransientError("gone for lunch")
     with pytest.raises(TransientError):
         await desk.run(shown)
-    desk.booked.error = None
+    desk.rig.bookings.error = None
 
     assert (await desk.run(shown)).whole
 
@@ -336,7 +314,7 @@ async def test_it_is_for_the_user_alone_and_nothing_is_left_over(desk: Desk) -> 
 
 
 async def test_what_is_read_is_what_was_kept(desk: Desk) -> None:
-    desk.booked.of = {"wp:room:200": frozenset({"a", "b"})}
+    desk.book("a", "b")
     edit(desk.rig.source.buildings, 10, name="half a \ud83d")
     shown = await desk.plan()
     kept = waiting_plan(desk.folder, shown.held_digest, ACME)

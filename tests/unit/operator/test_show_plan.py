@@ -20,8 +20,9 @@ from reconcilers.guard import BOOKED, DESTRUCTIVE, Budget
 from reconcilers.impact import Impact
 from reconcilers.steps import Action, key_of
 from reconcilers.sync import Settings
+from tests.engine.rig import WIDE
 from tests.engine.samples import edit, put, space, synced
-from tests.unit.operator.kept_plans import WIDE, FakeCluster, annex_gone
+from tests.unit.operator.kept_plans import FakeCluster, annex_gone
 
 # The difference of two plans
 

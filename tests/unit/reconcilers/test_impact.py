@@ -1,7 +1,6 @@
 """What goes with a step: what hangs below it, and the bookings; what nobody can know is never none."""
 
 import asyncio
-from collections.abc import Collection, Mapping
 
 import pytest
 
@@ -12,7 +11,7 @@ from reconcilers.model import Holdings, MappingState
 from reconcilers.plan import Plan
 from reconcilers.source import Floor
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
+from tests.engine.samples import DESK, building, edit, put, remove_building, space, synced, two_buildings
 
 
 def impacts(rig: Rig) -> dict[str, Impact]:
@@ -27,14 +26,9 @@ def booked(rig: Rig, **bookings: set[str]) -> Rig:
     return rig
 
 
-def without_annex(rig: Rig) -> Rig:
-    del rig.source.buildings[20], rig.source.floors[3], rig.source.floors[4]
-    del rig.source.spaces[200], rig.source.spaces[201]
-    return rig
-
-
 def test_a_building_goes_with_its_floors_spaces_and_their_bookings() -> None:
-    rig = without_annex(booked(synced(), r200={"b1", "b2"}, r100={"b3"}))
+    rig = booked(synced(), r200={"b1", "b2"}, r100={"b3"})
+    remove_building(rig.source, 20)
 
     assert impacts(rig) == {
         "wp:building:20": Impact(floors=2, resources=2, bookings=frozenset({"b1", "b2"}), unknown=1),
@@ -83,36 +77,19 @@ def test_what_adds_or_changes_has_no_impact() -> None:
 
 
 def test_only_what_goes_is_asked_after() -> None:
-    asked: list[int] = []
-
-    class Asked(NobodyKnows):
-        async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
-            asked.extend(ids)
-            return await super().future(ids)
-
     rig = synced()
-    rig.bookings = Asked()  # type: ignore[assignment]
     edit(rig.source.spaces, 100, type=DESK)
     del rig.source.spaces[102]
     plan = rig.plan()
 
-    assert asked == [rig.target.find("wp:room:100")["id"]]
+    assert rig.bookings.asked == [rig.target.find("wp:room:100")["id"]]
     assert set(plan.impacts.values()) == {Impact(unknown=1)}
 
 
-class Failing(NobodyKnows):
-    """Bookings that cannot be read."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
-        raise self.error
-
-
 def test_what_will_not_pass_by_itself_is_unknown_with_its_reason() -> None:
-    rig = without_annex(synced())
-    rig.bookings = Failing(CredentialsRejected("the key is refused", system="target"))  # type: ignore[assignment]
+    rig = synced()
+    remove_building(rig.source, 20)
+    rig.bookings.error = CredentialsRejected("the key is refused", system="target")
 
     found = impacts(rig)
 
@@ -122,8 +99,9 @@ def test_what_will_not_pass_by_itself_is_unknown_with_its_reason() -> None:
 
 
 def test_what_passes_by_itself_ends_the_run() -> None:
-    rig = without_annex(synced())
-    rig.bookings = Failing(TransientError("reset", system="target"))  # type: ignore[assignment]
+    rig = synced()
+    remove_building(rig.source, 20)
+    rig.bookings.error = TransientError("reset", system="target")
 
     with pytest.raises(TransientError):
         rig.plan()

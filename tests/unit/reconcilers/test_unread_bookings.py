@@ -1,36 +1,21 @@
 """Bookings that could be known and cannot be read hold what they protect."""
 
-import asyncio
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from reconcilers.errors import CredentialsRejected, IncompleteAnswer, SyncError, TransientError
 from reconcilers.guard import UNREAD, Guards, Required
 from reconcilers.plan import Plan
-from reconcilers.ports import Ports
-from reconcilers.sync import look
 from tests.engine.rig import UNGUARDED
-from tests.engine.samples import synced, two_buildings
-
-
-@dataclass
-class Closed:
-    """Bookings that answer with an error."""
-
-    error: SyncError
-
-    async def future(self, ids: Collection[int]) -> Mapping[int, frozenset[str] | None]:
-        raise self.error
+from tests.engine.samples import synced
 
 
 def plan_without_a_room(error: SyncError, guards: Guards) -> Plan:
-    rig = synced(two_buildings())
+    rig = synced()
     del rig.source.spaces[101]
-    settings = replace(rig.settings, guards=guards)
-    ports: Ports = replace(rig.ports(), bookings=Closed(error))
-    return asyncio.run(look(ports, settings)).plan
+    rig.bookings.error = error
+    return rig.guarded(guards).plan()
 
 
 REJECTED = CredentialsRejected("correct the key ExternalBookings", system="target")

@@ -176,7 +176,6 @@ class StoreContract:
 
     @settings(
         max_examples=40,
-        deadline=None,
         # backend.fresh() gives every example a place of its own; several classes inherit this test.
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )

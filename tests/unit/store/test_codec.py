@@ -94,7 +94,7 @@ def test_a_population_around_a_limit_keeps_its_shards() -> None:
     assert shard_count(100, 32) == 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 30_000), st.sampled_from([0, 1, 2, 4, 8, 64]))
 def test_no_shard_is_too_full(entries: int, current: int) -> None:
     count = shard_count(entries, current)
