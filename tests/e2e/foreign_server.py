@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -77,6 +77,10 @@ class Call(NamedTuple):
     body: Any
 
 
+Fate = Literal["done", "dropped", "late"]
+"""Of a write; `late` is done after the connection is gone, as by a gateway that had taken it on."""
+LATE = 4.0
+"""Seconds: a next process has read by then, unless the machine is very busy."""
 BASE = ("ResourceName", "ExternalId")
 LOCATION = ("LocationAddress", "PostCode", "LocationCity", "LocationCountry", "TimeZone")
 WRITABLE: dict[str, Fields] = {
@@ -123,6 +127,9 @@ class Engage:
     def __init__(self, quirks: Quirks) -> None:
         self.quirks = quirks
         self.tables: dict[str, dict[int, Json]] = {kind: {} for kind in WRITABLE}
+        self.under: defaultdict[tuple[str, int], dict[int, None]] = defaultdict(dict)
+        """Ids by kind and parent, in order: thousands of siblings are looked through for every name."""
+        self.external: dict[tuple[str, str], int] = {}
         self.location_groups: dict[int, list[int]] = {}
         self.counters: Counter[str] = Counter()
         self.client, self.password = "client+id=&1", "CANARY-engage-pw&=+%ß"
@@ -141,6 +148,9 @@ class Engage:
         self.counters[counter] += 1
         number = self.counters[counter]
         self.tables[kind][number] = item
+        self.under[kind, self.location_of(kind, item)][number] = None
+        if item["ExternalId"]:
+            self.external[kind, item["ExternalId"]] = number
         return number
 
     def token(self) -> str:
@@ -196,7 +206,8 @@ class Engage:
         return int(number) if self.quirks.floor_number_as_int else str(number)
 
     def location_of(self, kind: str, item: Json) -> int:
-        return int(item["LocationId"] if kind in RESOURCES else item["InternalParentId"])
+        """The id of its parent; 0 for what has none."""
+        return int(item["LocationId"] if kind in RESOURCES else item.get("InternalParentId", 0))
 
     def listing(self, kind: str, query: Mapping[str, str]) -> list[Json]:
         rows = self.tables[kind]
@@ -207,11 +218,7 @@ class Engage:
         if wanted not in query:
             raise Refused(400, f"{wanted} is required")
         parent = int(query[wanted])
-        return [
-            self.shown(kind, n, extended)
-            for n, item in rows.items()
-            if self.location_of(kind, item) == parent
-        ]
+        return [self.shown(kind, n, extended) for n in self.under[kind, parent]]
 
     # writes
 
@@ -258,6 +265,8 @@ class Engage:
             item["MaxCapacity"] = int(item["MaxCapacity"])
         self._check(kind, number, item)
         self.tables[kind][number] = item
+        if item["ExternalId"]:
+            self.external[kind, item["ExternalId"]] = number
         return self.shown(kind, number)
 
     def delete(self, kind: str, number: int) -> None:
@@ -279,7 +288,8 @@ class Engage:
                 raise Refused(409, f"{kind} {number} still has {child}")
         if kind == "groups" and any(number in groups for groups in self.location_groups.values()):
             raise Refused(409, f"group {number} is still a location's")
-        del self.tables[kind][number]
+        item = self.tables[kind].pop(number)
+        del self.under[kind, self.location_of(kind, item)][number]
         self.location_groups.pop(number, None) if kind == "locations" else None
 
     def add_group(self, location: int, body: Json) -> Json:
@@ -321,19 +331,21 @@ class Engage:
         name = " ".join(str(item["ResourceName"]).split()).casefold()
         if not name:
             raise Refused(400, "ResourceName is required")
+        holder = self.external.get((kind, item["ExternalId"] or ""))
+        if (
+            holder not in (None, me)
+            and self.tables[kind].get(holder, {}).get("ExternalId") == item["ExternalId"]
+        ):
+            raise Refused(409, f"ExternalId {item['ExternalId']} is used already")
+        parent = self.location_of(kind, item)
         for table in RESOURCES if kind in RESOURCES else (kind,):
-            for key, other in self.tables[table].items():
+            for key in self.under[table, parent]:
                 if table == kind and key == me:
                     continue
-                if table == kind and item["ExternalId"] and other["ExternalId"] == item["ExternalId"]:
-                    raise Refused(409, f"ExternalId {item['ExternalId']} is used already")
-                if kind == "countries" or kind == "workspaceTypes":
-                    sibling = True
-                else:
-                    sibling = self.location_of(table, other) == self.location_of(kind, item)
-                if sibling and " ".join(str(other["ResourceName"]).split()).casefold() == name:
+                other = self.tables[table][key]
+                if " ".join(str(other["ResourceName"]).split()).casefold() == name:
                     raise Refused(409, f"a sibling is called {item['ResourceName']!r} already")
-                if sibling and kind == "floors" and other["FloorNumber"] == item["FloorNumber"]:
+                if kind == "floors" and other["FloorNumber"] == item["FloorNumber"]:
                     raise Refused(400, f"floor number {item['FloorNumber']} is taken")
         if kind in RESOURCES:
             family = self.tables["workspaceTypes"].get(item["WorkspaceTypeId"], {}).get("Family")
@@ -354,8 +366,8 @@ class ForeignServer:
         self.faults: list[Fault] = []
         self.parallel_pages = 0
         self.port = 0
-        self.before_write: Callable[[int], bool] = lambda count: True
-        """Told that a write has arrived, the how manieth; False and it is neither done nor answered."""
+        self.before_write: Callable[[int], Fate] = lambda count: "done"
+        """Told that a write has arrived, the how manieth; decides what becomes of it."""
         self.on_write: Callable[[int], None] = lambda count: None
         """Told that it is done, before it is answered."""
         self._writes = 0
@@ -438,7 +450,11 @@ class ForeignServer:
         if request.method != "GET":
             self._writes += 1
             number = self._writes
-            if not self.before_write(number):
+            fate = self.before_write(number)
+            if fate == "late":
+                query = dict(request.query)
+                self._loop.call_later(LATE, self._answer, system, path, request, query, raw, "", False)
+            if fate != "done":
                 return self._cut_off(request)
         fault = next((f for f in self.faults if f.takes(system, request.method, path)), None)
         query = dict(request.query)

@@ -5,6 +5,7 @@ choose differently (`WorkplaceQuirks`). It allows what they do not forbid: two b
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -25,12 +26,15 @@ CODES = {
     "CI": "Côte d'Ivoire",
     "NO": "Norway",
 }
+US_STATES = (
+    "ALAKAZARCACOCTDEFLGAHIIDILINIAKSKYLAMEMDMAMIMNMSMOMTNENVNHNJNMNYNCNDOHOKORPARISCSDTNTXUTVTVAWAWVWIWYDC"
+    "PRVIGUMPAS"
+)
 STATES = {
-    "US": "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY "
-    "NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR VI GU MP AS",
-    "DE": "BW BY BE BB HB HH HE MV NI NW RP SL SN ST SH TH",
+    "US": {code: f"The State of {code}" for code in re.findall("..", US_STATES)},
+    "DE": {"BY": "Bayern", "BE": "Berlin", "BW": "Baden-Württemberg", "HE": "Hessen"},
 }
-"""Codes of ISO 3166-2; a country that is not here has no states on this server."""
+"""Names by the codes of ISO 3166-2; no other country has states on this server."""
 
 
 @dataclass
@@ -150,17 +154,17 @@ class Workplace:
             }
             for n, (code, name) in enumerate(CODES.items())
         }
-        pairs = [(country, code) for country, codes in STATES.items() for code in codes.split()]
+        rows = [(country, *state) for country, states in STATES.items() for state in states.items()]
         self.states: dict[int, Json] = {
             14 + n: {
                 "id": 14 + n,
-                "name": f"State of {code}",
+                "name": name,
                 "code": code,
                 "categoryName": "state",
                 "defaultSelected": False,
                 "country": next(c for c in self.countries.values() if c["alpha2Code"] == country),
             }
-            for n, (country, code) in enumerate(pairs)
+            for n, (country, code, name) in enumerate(rows)
         }
         names = ("None", "Me Spaces", "We Spaces")
         self.groups: dict[int, Json] = {
@@ -469,11 +473,11 @@ class Workplace:
         return {"both": [inner, body], "top": [body], "address": [inner]}[self.quirks.city_at]
 
     def _state(self, value: Any, country: Json | None) -> Json:
-        """There is no list of the states, so besides an id a code of the building's country will do."""
+        """There is no list of the states, so a code or a name in the building's country will do too."""
         if isinstance(value, dict) and "id" in value:
             return self.states[self._referred("state", value, self.states)]
-        code = value.get("code") if isinstance(value, dict) else None
+        told = {value.get("code"), value.get("name")} if isinstance(value, dict) else set()
         for state in self.states.values():
-            if country and state["country"]["id"] == country["id"] and state["code"] == code:
+            if country and state["country"]["id"] == country["id"] and {state["code"], state["name"]} & told:
                 return state
         raise Refused(400, f"no state {value!r} in {(country or {}).get('name')}")
