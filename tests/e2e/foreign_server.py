@@ -1,6 +1,6 @@
 """A Workplace and an Engage that are not ours: contract sections 5 and 6, written from them alone.
 
-It shares no code with the product or its sandbox, and wherever the contract leaves room it can be told to
+They share no code with the product or its sandbox, and wherever the contract leaves room they can be told to
 choose differently (`Quirks`). Tests reach into `server.workplace` and `server.engage` directly.
 """
 
@@ -8,34 +8,22 @@ import asyncio
 import json
 import re
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote
 
 from aiohttp import web
 
-Json = dict[str, Any]
-Fields = tuple[str, ...]
+from tests.e2e.foreign_workplace import CODES, Json, Refused, Workplace, WorkplaceQuirks
 
-CODES = {
-    "US": "United States of America (the)",
-    "DE": "Germany",
-    "GB": "United Kingdom of Great Britain (the)",
-    "FR": "France",
-    "JP": "Japan",
-    "IN": "India",
-    "BR": "Brazil",
-    "SG": "Singapore",
-    "NL": "Netherlands (the)",
-    "CI": "Côte d'Ivoire",
-    "NO": "Norway",
-}
+__all__ = ["CODES", "Json", "Workplace"]
+
+Fields = tuple[str, ...]
 
 
 @dataclass
-class Quirks:
+class Quirks(WorkplaceQuirks):
     """Choices that the contract leaves to the server."""
 
     overlapping_ids: bool = True  # every Engage list counts from 1 (rooms and desks too)
@@ -53,7 +41,6 @@ class Quirks:
     extended_only_when_asked: bool = True
     expires_in_as_string: bool = False
     token_calls: int = 0  # a token is refused after so many calls; 0 = never
-    default_reservable: Literal["all", "reservable", "other"] = "all"  # when the include flags are not given
     delay: float = 0.0005
 
 
@@ -90,50 +77,10 @@ class Call(NamedTuple):
     body: Any
 
 
-class Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass
-class Workplace:
-    """The source, as the JSON that it serves, by id."""
-
-    buildings: dict[int, Json] = field(default_factory=dict)
-    floors: dict[int, Json] = field(default_factory=dict)
-    rooms: dict[int, Json] = field(default_factory=dict)
-    types: dict[int, Json] = field(default_factory=dict)
-    centers: dict[int, Json] = field(default_factory=dict)  # name, module, timeZone, buildings: ids
-    reverse: bool = False  # nested lists the other way round
-    user: str = "svc-wörkplace"
-    password: str = "CANARY-wp-pässwörd€1"
-
-    def clear(self) -> None:
-        for table in (self.buildings, self.floors, self.rooms, self.types, self.centers):
-            table.clear()
-
-    def building(self, row: Json, nested: bool) -> Json:
-        if not nested:
-            return row
-        ids = sorted(
-            (i for i, c in self.centers.items() if row["id"] in c["buildings"]), reverse=self.reverse
-        )
-        centers = [
-            {"module": self.centers[i]["module"], "name": self.centers[i]["name"], "id": i} for i in ids
-        ]
-        return {**row, "centers": centers}
-
-    def center(self, number: int, nested: bool) -> Json:
-        row = self.centers[number]
-        out: Json = {"id": number, "name": row["name"], "hoursOfOperation": [], "timeZone": row["timeZone"]}
-        if nested:
-            out["rules"] = json.dumps({"centerId": number, "ruleList": []})
-            ids = sorted(row["buildings"], reverse=self.reverse)
-            out["buildings"] = [self.building(self.buildings[b], True) for b in ids if b in self.buildings]
-        return out
-
-
+Fate = Literal["done", "dropped", "late"]
+"""Of a write; `late` is done after the connection is gone, as by a gateway that had taken it on."""
+LATE = 4.0
+"""Seconds: a next process has read by then, unless the machine is very busy."""
 BASE = ("ResourceName", "ExternalId")
 LOCATION = ("LocationAddress", "PostCode", "LocationCity", "LocationCountry", "TimeZone")
 WRITABLE: dict[str, Fields] = {
@@ -180,6 +127,9 @@ class Engage:
     def __init__(self, quirks: Quirks) -> None:
         self.quirks = quirks
         self.tables: dict[str, dict[int, Json]] = {kind: {} for kind in WRITABLE}
+        self.under: defaultdict[tuple[str, int], dict[int, None]] = defaultdict(dict)
+        """Ids by kind and parent, in order: thousands of siblings are looked through for every name."""
+        self.external: dict[tuple[str, str], int] = {}
         self.location_groups: dict[int, list[int]] = {}
         self.counters: Counter[str] = Counter()
         self.client, self.password = "client+id=&1", "CANARY-engage-pw&=+%ß"
@@ -198,6 +148,9 @@ class Engage:
         self.counters[counter] += 1
         number = self.counters[counter]
         self.tables[kind][number] = item
+        self.under[kind, self.location_of(kind, item)][number] = None
+        if item["ExternalId"]:
+            self.external[kind, item["ExternalId"]] = number
         return number
 
     def token(self) -> str:
@@ -253,7 +206,8 @@ class Engage:
         return int(number) if self.quirks.floor_number_as_int else str(number)
 
     def location_of(self, kind: str, item: Json) -> int:
-        return int(item["LocationId"] if kind in RESOURCES else item["InternalParentId"])
+        """The id of its parent; 0 for what has none."""
+        return int(item["LocationId"] if kind in RESOURCES else item.get("InternalParentId", 0))
 
     def listing(self, kind: str, query: Mapping[str, str]) -> list[Json]:
         rows = self.tables[kind]
@@ -264,11 +218,7 @@ class Engage:
         if wanted not in query:
             raise Refused(400, f"{wanted} is required")
         parent = int(query[wanted])
-        return [
-            self.shown(kind, n, extended)
-            for n, item in rows.items()
-            if self.location_of(kind, item) == parent
-        ]
+        return [self.shown(kind, n, extended) for n in self.under[kind, parent]]
 
     # writes
 
@@ -315,6 +265,8 @@ class Engage:
             item["MaxCapacity"] = int(item["MaxCapacity"])
         self._check(kind, number, item)
         self.tables[kind][number] = item
+        if item["ExternalId"]:
+            self.external[kind, item["ExternalId"]] = number
         return self.shown(kind, number)
 
     def delete(self, kind: str, number: int) -> None:
@@ -336,7 +288,8 @@ class Engage:
                 raise Refused(409, f"{kind} {number} still has {child}")
         if kind == "groups" and any(number in groups for groups in self.location_groups.values()):
             raise Refused(409, f"group {number} is still a location's")
-        del self.tables[kind][number]
+        item = self.tables[kind].pop(number)
+        del self.under[kind, self.location_of(kind, item)][number]
         self.location_groups.pop(number, None) if kind == "locations" else None
 
     def add_group(self, location: int, body: Json) -> Json:
@@ -378,19 +331,21 @@ class Engage:
         name = " ".join(str(item["ResourceName"]).split()).casefold()
         if not name:
             raise Refused(400, "ResourceName is required")
+        holder = self.external.get((kind, item["ExternalId"] or ""))
+        if (
+            holder not in (None, me)
+            and self.tables[kind].get(holder, {}).get("ExternalId") == item["ExternalId"]
+        ):
+            raise Refused(409, f"ExternalId {item['ExternalId']} is used already")
+        parent = self.location_of(kind, item)
         for table in RESOURCES if kind in RESOURCES else (kind,):
-            for key, other in self.tables[table].items():
+            for key in self.under[table, parent]:
                 if table == kind and key == me:
                     continue
-                if table == kind and item["ExternalId"] and other["ExternalId"] == item["ExternalId"]:
-                    raise Refused(409, f"ExternalId {item['ExternalId']} is used already")
-                if kind == "countries" or kind == "workspaceTypes":
-                    sibling = True
-                else:
-                    sibling = self.location_of(table, other) == self.location_of(kind, item)
-                if sibling and " ".join(str(other["ResourceName"]).split()).casefold() == name:
+                other = self.tables[table][key]
+                if " ".join(str(other["ResourceName"]).split()).casefold() == name:
                     raise Refused(409, f"a sibling is called {item['ResourceName']!r} already")
-                if sibling and kind == "floors" and other["FloorNumber"] == item["FloorNumber"]:
+                if kind == "floors" and other["FloorNumber"] == item["FloorNumber"]:
                     raise Refused(400, f"floor number {item['FloorNumber']} is taken")
         if kind in RESOURCES:
             family = self.tables["workspaceTypes"].get(item["WorkspaceTypeId"], {}).get("Family")
@@ -405,13 +360,16 @@ class ForeignServer:
 
     def __init__(self, quirks: Quirks | None = None) -> None:
         self.quirks = quirks or Quirks()
-        self.workplace = Workplace()
+        self.workplace = Workplace(self.quirks)
         self.engage = Engage(self.quirks)
         self.calls: list[Call] = []
         self.faults: list[Fault] = []
         self.parallel_pages = 0
         self.port = 0
+        self.before_write: Callable[[int], Fate] = lambda count: "done"
+        """Told that a write has arrived, the how manieth; decides what becomes of it."""
         self.on_write: Callable[[int], None] = lambda count: None
+        """Told that it is done, before it is answered."""
         self._writes = 0
         self._in_flight: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -435,12 +393,12 @@ class ForeignServer:
         self.calls.clear()
         self.parallel_pages = 0
 
-    def writes(self) -> list[Call]:
-        """What was asked of Engage beyond reading, refused or not (a token is not a write)."""
-        return [c for c in self.calls if c.system == "engage" and c.method != "GET"]
+    def writes(self, system: str = "engage") -> list[Call]:
+        """What was asked of a system beyond reading, refused or not (a token is not a write)."""
+        return [c for c in self.calls if c.system == system and c.method != "GET"]
 
-    def refusals(self) -> list[Call]:
-        return [c for c in self.writes() if c.status in (400, 404, 409) or c.status == -409]
+    def refusals(self, system: str = "engage") -> list[Call]:
+        return [c for c in self.writes(system) if c.status in (400, 404, 405, 409, 415, -409)]
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -465,12 +423,9 @@ class ForeignServer:
         if path == "/front/tokenproviderapi/token" and request.method == "POST":
             return await self._token(request)
         if path.startswith("/wp/external/api/rest/v2/"):
-            return await self._serve(
-                "workplace", path.removeprefix("/wp/external/api/rest/v2"), request, None
-            )
+            return await self._serve("workplace", path.removeprefix("/wp/external/api/rest/v2"), request, raw)
         if path.startswith("/api/Ten_Ant/api/V1/"):
-            body = json.loads(raw) if raw else None
-            return await self._serve("engage", path.removeprefix("/api/Ten_Ant/api/V1"), request, body)
+            return await self._serve("engage", path.removeprefix("/api/Ten_Ant/api/V1"), request, raw)
         self.calls.append(Call("elsewhere", request.method, path, dict(request.query), 404, None))
         return web.Response(status=404, text="<html>no such site</html>", content_type="text/html")
 
@@ -491,7 +446,16 @@ class ForeignServer:
             {"access_token": self.engage.token(), "token_type": "bearer", "expires_in": life}
         )
 
-    async def _serve(self, system: str, path: str, request: web.Request, body: Any) -> web.StreamResponse:
+    async def _serve(self, system: str, path: str, request: web.Request, raw: bytes) -> web.StreamResponse:
+        if request.method != "GET":
+            self._writes += 1
+            number = self._writes
+            fate = self.before_write(number)
+            if fate == "late":
+                query = dict(request.query)
+                self._loop.call_later(LATE, self._answer, system, path, request, query, raw, "", False)
+            if fate != "done":
+                return self._cut_off(request)
         fault = next((f for f in self.faults if f.takes(system, request.method, path)), None)
         query = dict(request.query)
         what = fault.what if fault else ""
@@ -501,24 +465,21 @@ class ForeignServer:
         try:
             if self.quirks.delay:
                 await asyncio.sleep(self.quirks.delay)
-            status, answer = self._answer(system, path, request, query, body, what, self._in_flight[key] > 1)
+            status, answer = self._answer(system, path, request, query, raw, what, self._in_flight[key] > 1)
         finally:
             self._in_flight[key] -= paged
         seen = -409 if status == 200 and isinstance(answer, dict) and answer.get("IsError") else status
-        self.calls.append(Call(system, request.method, path, query, seen, body))
-        if system == "engage" and request.method != "GET":
-            self._writes += 1
-            self.on_write(self._writes)
+        self.calls.append(Call(system, request.method, path, query, seen, readable(raw)))
+        if request.method != "GET":
+            self.on_write(number)
         if what in ("reset", "commit-reset"):
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
+            return self._cut_off(request)
         headers = {"Retry-After": "0"} if status in (429, 403) else {}
         if what in ("html", "html-ok"):
             return web.Response(
                 status=200, text="<html><h1>Maintenance</h1></html>", content_type="text/html"
             )
-        text = "" if status == 204 else json.dumps(answer, ensure_ascii=False)
+        text = "" if status == 204 or answer == "" else json.dumps(answer, ensure_ascii=False)
         if what == "truncated":
             text = text[: max(1, len(text) // 2)]
         if what == "cut":  # says more than it sends
@@ -532,13 +493,19 @@ class ForeignServer:
             return response
         return web.Response(status=status, text=text, content_type="application/json", headers=headers)
 
+    @staticmethod
+    def _cut_off(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
     def _answer(
         self,
         system: str,
         path: str,
         request: web.Request,
         query: dict[str, str],
-        body: Any,
+        raw: bytes,
         what: str,
         crowd: bool,
     ) -> tuple[int, Any]:
@@ -556,9 +523,11 @@ class ForeignServer:
                 if crowd:
                     self.parallel_pages += 1
                     raise Refused(429, "parallel pages")
-                status, answer = 200, self._workplace(path, request, query, what)
+                status, answer = self.workplace.answer(
+                    request.method, path.strip("/"), request.headers, query, raw, what == "same-page"
+                )
             else:
-                status, answer = self._engage(path, request, query, body)
+                status, answer = self._engage(path, request, query, json.loads(raw) if raw else None)
         except Refused as refused:
             status = refused.status
             if system == "workplace":
@@ -607,57 +576,6 @@ class ForeignServer:
             return answer
         return {**answer, "Data": rows} if isinstance(answer, dict) else rows
 
-    def _workplace(self, path: str, request: web.Request, query: dict[str, str], what: str) -> Any:
-        wp = self.workplace
-        if (request.headers.get("x-auth-username"), request.headers.get("x-auth-password")) != (
-            wp.user,
-            wp.password,
-        ):
-            raise Refused(401, f"wrong credentials {request.headers.get('x-auth-password')}")
-        nested = "centers(module)" in unquote(query.get("selector", ""))
-        match = re.fullmatch(r"/centers/(\d+)", path)
-        if match:
-            if int(match[1]) not in wp.centers:
-                raise Refused(404, "no such center")
-            return wp.center(int(match[1]), "buildings(" in unquote(query.get("selector", "")))
-        if path == "/centers":
-            if "module" not in query:
-                raise Refused(400, "module is required")
-            return [
-                {"id": i, "name": c["name"]} for i, c in wp.centers.items() if c["module"] == query["module"]
-            ]
-        countries = [
-            {"id": 200 + n, "name": name, "alpha2Code": code} for n, (code, name) in enumerate(CODES.items())
-        ]
-        tables: dict[str, list[Json]] = {
-            "/buildings": [wp.building(row, nested) for row in wp.buildings.values()],
-            "/floors": list(wp.floors.values()),
-            "/rooms": self._reservable(list(wp.rooms.values()), query),
-            "/rooms/types": list(wp.types.values()),
-            "/countries": countries,
-        }
-        name, counting = path.removesuffix("/count"), path.endswith("/count")
-        if name not in tables:
-            raise Refused(404, "no such resource")
-        rows = sorted(tables[name], key=lambda row: row["id"], reverse=query.get("orderByType") == "desc")
-        if counting:
-            return {"count": len(rows)}
-        limit, start = int(query.get("limit", "50")), int(query.get("startAt", "0"))
-        if not 1 <= limit <= 100:
-            raise Refused(400, "limit must be 1 to 100")
-        if what == "same-page":
-            start = 0
-        return rows[start : start + limit]
-
-    def _reservable(self, rows: list[Json], query: dict[str, str]) -> list[Json]:
-        if "includeReservable" not in query and "includeNonReservable" not in query:
-            keep = {"all": (True, False), "reservable": (True,), "other": (False,)}[
-                self.quirks.default_reservable
-            ]
-            return [row for row in rows if bool(row.get("reservable")) in keep]
-        wanted = {True: query.get("includeReservable"), False: query.get("includeNonReservable")}
-        return [row for row in rows if wanted[bool(row.get("reservable"))] == "true"]
-
     def _engage(self, path: str, request: web.Request, query: dict[str, str], body: Any) -> tuple[int, Any]:
         product = "ExternalBookings" if path == "/bookings" else "HierarchyMapping"
         if request.headers.get("Ocp-Apim-Subscription-Key") != self.engage.keys[product]:
@@ -693,3 +611,11 @@ class ForeignServer:
     def _envelope(item: Json, form: str) -> Json:
         data: Any = {"list": [item], "object": item}.get(form)
         return {"IsError": False, "Data": data, "Status": False, "Message": ""}
+
+
+def readable(raw: bytes) -> Any:
+    """A body as JSON; None when there is none, or it is something else."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
