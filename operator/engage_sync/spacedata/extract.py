@@ -142,9 +142,11 @@ class _Extractor:
             self._extract.records.append({**building, Column.FLOOR: name})
         for room, same in by_name.items():
             self._extract.resources += 1
+            exact = [one for one in same if one.name == room]  # whom the merge will find
+            chosen = same if len(exact) != 1 else exact
             if len(same) > 1:
-                self._note_left_out(room, same)
-            self._extract.records.append({**building, Column.FLOOR: name, **self._room(room, same)})
+                self._note_left_out(room, same, chosen)
+            self._extract.records.append({**building, Column.FLOOR: name, **self._room(room, chosen)})
 
     def _room(self, name: str, same: Sequence[Current]) -> Record:
         first = same[0]
@@ -159,11 +161,13 @@ class _Extractor:
             room[Column.ENGAGE_RESOURCE_ID] = first.id
         return room
 
-    def _note_left_out(self, name: str, same: Sequence[Current]) -> None:
+    def _note_left_out(self, name: str, same: Sequence[Current], chosen: Sequence[Current]) -> None:
+        so = "one row stands for all and the merge will not tell which it is"
+        if len(chosen) == 1:
+            so = f"the row is {chosen[0].id}, whose name is written like this, and Engage keeps the rest"
         self._note(
             Ground.LEFT_OUT, Column.ROOM, name,
-            f"{len(same)} resources of this floor have this name (id {_ids(same)}), so one row stands for"
-            " all and the merge will not tell which it is",
+            f"{len(same)} resources of this floor have this name (id {_ids(same)}), so {so}",
             "give them different names in Engage and extract again",
         )  # fmt: skip
 

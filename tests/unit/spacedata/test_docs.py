@@ -1,7 +1,5 @@
-"""The page for new customers, tried as written."""
+"""What the page for new customers shows of a check; its commands are tried in tests/e2e."""
 
-import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -9,26 +7,10 @@ import pytest
 from engage_sync.spacedata import cells, limits
 from engage_sync.spacedata.columns import Column
 from engage_sync.spacedata.template import write_template
-from tests.unit.spacedata.books import GOOD, grid, xls
+from tests.unit.spacedata.books import GOOD
 from tests.unit.spacedata.test_command import run
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "onboarding-new.md"
-COMMANDS = re.findall(
-    r"^engage-sync spacedata ((?:template|check) .*)$", PAGE.read_text(encoding="utf-8"), re.M
-)
-
-
-def test_every_command_does_what_the_page_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("spaces.xls").write_bytes(xls(grid({**GOOD, Column.STATE_CODE: "BY"})))
-    assert [command.split()[0] for command in COMMANDS[:3]] == ["template", "check", "check"]
-
-    codes = [run(monkeypatch, *shlex.split(command)) for command in COMMANDS[:3]]
-
-    assert codes == [0, 2, 0]  # a blank template has nothing to upload
-    assert capsys.readouterr().err == ""
 
 
 def test_the_lines_it_shows_are_those_that_are_printed(

@@ -91,14 +91,14 @@ def test_places_without_resources_are_rows_too(tmp_path: Path) -> None:
 
 def test_resources_of_one_name_on_a_floor_are_one_row_without_an_id(tmp_path: Path) -> None:
     found = extracted(
-        location(30, "A", 20), current(Kind.FLOOR, 40, "1", 30, "1"), room(50, "R", 40), desk(51, " R ", 40),
+        location(30, "A", 20), current(Kind.FLOOR, 40, "1", 30, "1"), room(50, " R", 40), desk(51, " R ", 40),
         room(52, "r", 40),
     )  # fmt: skip
     assert [(one[Column.ROOM], one.get(Column.ENGAGE_RESOURCE_ID)) for one in found.records] == [
         ("R", None), ("r", 52),
     ]  # fmt: skip
     assert [(finding.ground, finding.place.row) for finding in found.findings] == [(Ground.LEFT_OUT, 5)]
-    assert "id 51, 50" in found.findings[0].message
+    assert "id 50, 51" in found.findings[0].message
     assert read_back(tmp_path, found) == (1, 1, 2)
 
 
@@ -174,3 +174,19 @@ def test_the_states_of_all_federal_buildings_are_told_by_their_codes() -> None:
     with gzip.open(GSA, "rt", encoding="utf-8") as file:
         wrong = [one for one in csv.DictReader(file) if state_of_zip(one["postal_code"]) != one["state"]]
     assert [(one["postal_code"], one["state"]) for one in wrong] == [("12553", "NJ")]  # a mistake of theirs
+
+
+def test_of_two_that_are_tidied_to_one_name_the_row_is_the_one_that_is_written_so() -> None:
+    found = extracted(
+        location(30, "HQ", 20),
+        current(Kind.FLOOR, 40, "EG", 30, "0"),
+        room(50, "Twin  A", 40, people=6),
+        room(51, "Twin A", 40, people=12),
+    )
+    (record,) = found.records
+    assert (record[Column.ROOM], record[Column.CAPACITY]) == ("Twin A", 12)
+    assert record[Column.ENGAGE_RESOURCE_ID] == 51
+    (finding,) = found.findings
+    assert finding.ground is Ground.LEFT_OUT
+    assert "id 50, 51" in finding.message
+    assert "so the row is 51, whose name is written like this" in finding.message
