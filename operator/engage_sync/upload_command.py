@@ -19,6 +19,7 @@ from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar
 from engage_sync.spacedata.check import check_file
+from engage_sync.spacedata.check_report import RENDERERS as CHECK_RENDERERS
 from engage_sync.spacedata.command import Country
 from engage_sync.spacedata.engage_ids import read_engage_ids
 from engage_sync.spacedata.findings import Finding, Ground
@@ -26,7 +27,6 @@ from engage_sync.spacedata.journal import Journal
 from engage_sync.spacedata.match import plan_upload
 from engage_sync.spacedata.model import CheckedSpaceData, checked
 from engage_sync.spacedata.problems import Severity
-from engage_sync.spacedata.report import RENDERERS as CHECK_RENDERERS
 from engage_sync.spacedata.type_groups import read_type_groups
 from engage_sync.spacedata.upload import Upload
 from engage_sync.spacedata.upload_report import RENDERERS, UploadReport

@@ -1,1 +1,1 @@
-"""The two HTTP clients: Workplace is read, Engage is read and written. They speak to nobody else."""
+"""The two HTTP clients: a sync reads Workplace and writes Engage, an upload writes Workplace."""

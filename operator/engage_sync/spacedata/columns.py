@@ -6,6 +6,10 @@ RENAME_ROW, HEADER_ROW, FIRST_ROW = 3, 4, 5
 """Where customers' own names of the columns are, the headers, and the first row of data (1-based)."""
 
 
+_LAST_COLUMN = 16_384
+"""Of a sheet in Excel."""
+
+
 class Column(StrEnum):
     """A column by its header.
 
@@ -64,3 +68,17 @@ def letter(number: int) -> str:
         number, rest = divmod(number - 1, 26)
         letters = chr(ord("A") + rest) + letters
     return letters
+
+
+def number_of(letters: str) -> int:
+    """The number of a column by its letters, from 1; 0 when they name none.
+
+    >>> number_of("A"), number_of("AA"), number_of("XFD"), number_of("XFE"), number_of("a1")
+    (1, 27, 16384, 0, 0)
+    """
+    number = 0
+    for character in letters:
+        if not "A" <= character <= "Z":
+            return 0
+        number = number * 26 + ord(character) - ord("A") + 1
+    return number if number <= _LAST_COLUMN else 0

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from engage_sync.spacedata.check import check_file
+from engage_sync.spacedata.check_report import RENDERERS
 from engage_sync.spacedata.geography import country_code
 from engage_sync.spacedata.problems import Severity
-from engage_sync.spacedata.report import RENDERERS
 from engage_sync.spacedata.template import write_template
 
 CLEAN, ERRORS = 0, 2

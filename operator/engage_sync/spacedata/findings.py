@@ -48,6 +48,11 @@ class Finding:
     cure: str
 
     @property
+    def reason(self) -> Ground:
+        """The ground, by the word that a problem has for it."""
+        return self.ground
+
+    @property
     def severity(self) -> Severity:
         """Whether it stops the upload."""
         return self.ground.severity

@@ -6,6 +6,10 @@ from typing import Protocol
 
 from reconcilers.errors import ConfigError
 
+SAVE_AGAIN = "open it in Excel and save it again as .xlsx"
+UNPROTECT = "the file is protected by a password; remove it and save the file again"
+"""What people do about most files that cannot be read."""
+
 
 class UnreadableWorkbook(ConfigError):
     """The file is no workbook that can be read; the text is one sentence with the cure."""

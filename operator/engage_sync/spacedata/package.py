@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from engage_sync.spacedata import limits
-from engage_sync.spacedata.grid import UnreadableWorkbook, printable
+from engage_sync.spacedata.grid import SAVE_AGAIN, UNPROTECT, UnreadableWorkbook, printable
 
 _CHUNK = 1 << 18
 _DAMAGED = (
@@ -15,7 +15,6 @@ _DAMAGED = (
     ValueError, OverflowError,
 )  # fmt: skip
 _ENTRY = b"PK\x01\x02"
-_CURE = "open it in Excel and save it again as .xlsx"
 
 
 class Package:
@@ -24,11 +23,13 @@ class Package:
     def __init__(self, data: bytes) -> None:
         # zipfile makes an object of every entry before anybody can ask how many there are.
         if data.count(_ENTRY) > limits.MAX_ENTRIES:
-            raise UnreadableWorkbook(f"the file holds more than {limits.MAX_ENTRIES:,} parts; {_CURE}")
+            raise UnreadableWorkbook(f"the file holds more than {limits.MAX_ENTRIES:,} parts; {SAVE_AGAIN}")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except _DAMAGED:
-            raise UnreadableWorkbook(f"the file is cut off or damaged; {_CURE}, or copy it anew") from None
+            raise UnreadableWorkbook(
+                f"the file is cut off or damaged; {SAVE_AGAIN}, or copy it anew"
+            ) from None
         self._parts = {info.filename.lower(): info for info in self._zip.infolist()}  # OPC ignores case
 
     def __contains__(self, name: str) -> bool:
@@ -43,7 +44,7 @@ class Package:
         """
         info = self._parts.get(name.lower())
         if info is None:
-            raise UnreadableWorkbook(f"the part {printable(name)} is missing from the file; {_CURE}")
+            raise UnreadableWorkbook(f"the part {printable(name)} is missing from the file; {SAVE_AGAIN}")
         _refuse_bombs(info, most)
         try:
             with self._zip.open(info) as part:
@@ -51,7 +52,7 @@ class Package:
                     yield piece
         except _DAMAGED:
             raise UnreadableWorkbook(
-                f"the part {printable(name)} is cut off or damaged; {_CURE}, or copy it anew"
+                f"the part {printable(name)} is cut off or damaged; {SAVE_AGAIN}, or copy it anew"
             ) from None
 
 
@@ -59,10 +60,10 @@ def _refuse_bombs(info: zipfile.ZipInfo, most: int) -> None:
     """By the sizes that the file declares: zipfile unpacks no more than that."""
     part = f"the part {printable(info.filename)}"
     if info.flag_bits & 1:
-        raise UnreadableWorkbook("the file is protected by a password; remove it and save the file again")
+        raise UnreadableWorkbook(UNPROTECT)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others are unpacked without a bound.
-        raise UnreadableWorkbook(f"{part} is packed in a way that workbooks do not use; {_CURE}")
+        raise UnreadableWorkbook(f"{part} is packed in a way that workbooks do not use; {SAVE_AGAIN}")
     if info.file_size > most:
         raise UnreadableWorkbook(
             f"{part} unpacks to {info.file_size:,} bytes, and {most:,} are the most "
@@ -71,5 +72,5 @@ def _refuse_bombs(info: zipfile.ZipInfo, most: int) -> None:
     if info.file_size > max(limits.RATIO_COUNTS_FROM_BYTES, limits.MAX_RATIO * info.compress_size):
         raise UnreadableWorkbook(
             f"{part} unpacks to more than {limits.MAX_RATIO} times its size, as a zip bomb "
-            f"does; delete the empty formatted rows below the data, or {_CURE}"
+            f"does; delete the empty formatted rows below the data, or {SAVE_AGAIN}"
         )

@@ -1,98 +1,63 @@
-"""What a check found, for people and for machines."""
+"""Problems and findings, as lines for people and as objects for machines."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from engage_sync.spacedata.findings import Finding, Ground
 from engage_sync.spacedata.grid import printable
-from engage_sync.spacedata.model import SpaceData
-from engage_sync.spacedata.problems import Problem, Reason, Severity
+from engage_sync.spacedata.problems import Place, Problem, Reason, Severity
 
-SHOWN_WARNINGS = 10
-"""Of one reason, in the text; the JSON has them all."""
-
-
-def as_text(file: str, data: SpaceData) -> str:
-    """A line for each problem, errors first, and a summary."""
-    return "\n".join([*_lines(data), *_renames(data), _summary(file, data)])
+SHOWN = 10
+"""Warnings of one reason in the text; the JSON has them all."""
+_LONGEST = 400
+"""Characters of a sentence."""
 
 
-def as_json(file: str, data: SpaceData) -> str:
-    """Everything; `counts` has all problems, `problems` at most 10,000 of each reason."""
-    document = {
-        "file": file,
-        "sheet": data.sheet,
-        "rows": data.rows,
-        "buildings": len(data.buildings),
-        "floors": len(data.floors),
-        "rooms": len(data.rooms),
-        "errors": data.count(Severity.ERROR),
-        "warnings": data.count(Severity.WARNING),
-        "counts": {str(reason): count for reason, count in sorted(data.counts.items())},
-        "renames": {str(column): name for column, name in data.renames.items()},
-        "problems": [_as_object(problem) for problem in data.problems],
-    }
-    return json.dumps(document, indent=2)
-
-
-RENDERERS: Mapping[str, Callable[[str, SpaceData], str]] = {"text": as_text, "json": as_json}
-
-
-def _as_object(problem: Problem) -> dict[str, object]:
-    place = problem.place
+def finding_object(found: Problem | Finding) -> dict[str, object]:
+    """One of them; row, column, header and cell are null where a whole sheet or row is meant."""
+    place = found.place
     return {
-        "severity": problem.severity,
-        "reason": problem.reason,
+        "severity": found.severity,
+        "reason": found.reason,
         "sheet": place.sheet,
         "row": place.row or None,
         "column": place.cell.rstrip("0123456789") or None,
         "header": place.header or None,
         "cell": place.cell or None,
-        "value": problem.value,
-        "message": problem.message,
-        "cure": problem.cure,
+        "value": found.value,
+        "message": found.message,
+        "cure": found.cure,
     }
 
 
-def _lines(data: SpaceData) -> Iterator[str]:
-    printed: Counter[Reason] = Counter()
-    for problem in data.problems:
-        printed[problem.reason] += 1
-        if problem.severity is Severity.ERROR or printed[problem.reason] <= SHOWN_WARNINGS:
-            yield _line(problem)
-    for reason, count in sorted(data.counts.items()):
-        shown = printed[reason] if reason.severity is Severity.ERROR else min(printed[reason], SHOWN_WARNINGS)
-        if count > shown:
-            yield f"{reason.severity:<7}  … and {count - shown:,} more of {reason}; see -o json"
+def lines(
+    found: Iterable[Problem | Finding], counts: Mapping[Reason, int] | Mapping[Ground, int]
+) -> Iterator[str]:
+    """A line for each in their order; of the warnings of one reason only some, but `counts` of them all."""
+    shown: Counter[str] = Counter()
+    for one in found:
+        if one.severity is Severity.ERROR or shown[one.reason] < SHOWN:
+            shown[one.reason] += 1
+            yield _line(one)
+    for reason, count in counts.items():
+        if count > shown[reason]:
+            yield f"{reason.severity:<7}  … and {count - shown[reason]:,} more of {reason}; see -o json"
 
 
-def _line(problem: Problem) -> str:
-    place = problem.place
-    what = f"{printable(place.header)} " if place.header else ""
-    value = f'"{printable(problem.value)}"'
+def _line(found: Problem | Finding) -> str:
+    header = f"{printable(found.place.header)} " if found.place.header else ""
     return (
-        f"{problem.severity:<7}  {printable(str(place))}  {what}{value}: "
-        f"{printable(problem.message, 400)}; {printable(problem.cure, 400)}"
+        f'{found.severity:<7}  {printable(_where(found.place))}  {header}"{printable(found.value)}": '
+        f"{printable(found.message, _LONGEST)}; {printable(found.cure, _LONGEST)}"
     )
 
 
-def _renames(data: SpaceData) -> Iterator[str]:
-    if data.renames:
-        names = ", ".join(f'{column} is "{printable(name)}"' for column, name in data.renames.items())
-        yield f"renamed  {names}"
+def _where(place: Place) -> str:
+    # A column that the sheet lacks has no cell; its row still says which building is meant.
+    cell = place.cell or (f"row {place.row}" if place.row else "")
+    return "!".join(part for part in (place.sheet, cell) if part)
 
 
-def _summary(file: str, data: SpaceData) -> str:
-    errors, warnings = data.count(Severity.ERROR), data.count(Severity.WARNING)
-    found = ", ".join(
-        (
-            _counted(data.rows, "row"), _counted(len(data.buildings), "building"),
-            _counted(len(data.floors), "floor"), _counted(len(data.rooms), "room"),
-        )
-    )  # fmt: skip
-    verdict = "nothing is uploaded before the errors are gone" if errors else "nothing stops the upload"
-    return f"{file}: {_counted(errors, 'error')}, {_counted(warnings, 'warning')}; {found}; {verdict}"
-
-
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """A number of things, such as "1 row" and "1,200 rows"."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

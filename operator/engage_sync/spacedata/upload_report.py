@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engage_sync.spacedata.findings import Finding, Ground
+from engage_sync.spacedata.findings import Finding
 from engage_sync.spacedata.grid import printable
 from engage_sync.spacedata.problems import Severity
+from engage_sync.spacedata.report import SHOWN, counted, lines
+from engage_sync.spacedata.report import finding_object as finding_object
 from engage_sync.spacedata.upload import Done, Failure, Outcome
 from engage_sync.spacedata.work import What
 
-SHOWN = 10
-"""Warnings of one ground, and failures, in the text; the JSON has them all."""
 _PLURAL = {
     What.TYPE: "space types", What.BUILDING: "buildings", What.FLOOR: "floors", What.ROOM: "rooms"
 }  # fmt: skip
@@ -31,13 +31,12 @@ class UploadReport:
 
 def as_text(report: UploadReport) -> str:
     """A line for each finding and failure, and a summary."""
-    lines = [*finding_lines(report.findings)]
     if report.outcome is None:
         errors = sum(finding.severity is Severity.ERROR for finding in report.findings)
-        lines.append(f"{report.file}: {errors:,} error{'s' * (errors != 1)}; nothing was uploaded")
+        told = [f"{report.file}: {counted(errors, 'error')}; nothing was uploaded"]
     else:
-        lines += [*_failure_lines(report.outcome.failures), *_summary(report.file, report.outcome)]
-    return "\n".join(lines)
+        told = [*_failure_lines(report.outcome.failures), *_summary(report.file, report.outcome)]
+    return "\n".join([*finding_lines(report.findings), *told])
 
 
 def as_json(report: UploadReport) -> str:
@@ -62,45 +61,10 @@ def as_json(report: UploadReport) -> str:
 RENDERERS: Mapping[str, Callable[[UploadReport], str]] = {"text": as_text, "json": as_json}
 
 
-def finding_object(finding: Finding) -> dict[str, object]:
-    """One finding, named as a problem of `spacedata check` is."""
-    place = finding.place
-    return {
-        "severity": finding.severity,
-        "reason": finding.ground,
-        "sheet": place.sheet,
-        "row": place.row or None,
-        "column": place.cell.rstrip("0123456789") or None,
-        "header": place.header or None,
-        "cell": place.cell or None,
-        "value": finding.value,
-        "message": finding.message,
-        "cure": finding.cure,
-    }
-
-
 def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
     """Errors first; of the warnings of one ground only some."""
-    printed: Counter[Ground] = Counter()
-    for finding in sorted(findings, key=lambda one: one.severity):
-        printed[finding.ground] += 1
-        if finding.severity is Severity.ERROR or printed[finding.ground] <= SHOWN:
-            yield _line(finding)
-    for ground, count in printed.items():
-        if ground.severity is Severity.WARNING and count > SHOWN:
-            yield f"{ground.severity:<7}  … and {count - SHOWN:,} more of {ground}; see -o json"
-
-
-def _line(finding: Finding) -> str:
-    place = finding.place
-    # A column that the sheet lacks has no cell; its row still says which building is meant.
-    cell = place.cell or (f"row {place.row}" if place.row else "")
-    where = f"{place.sheet}!{cell}" if cell and place.sheet else cell or place.sheet
-    what = f"{printable(place.header)} " if place.header else ""
-    return (
-        f'{finding.severity:<7}  {printable(where)}  {what}"{printable(finding.value)}": '
-        f"{printable(finding.message, 400)}; {finding.cure}"
-    )
+    counts = Counter(finding.ground for finding in findings)
+    return lines(sorted(findings, key=lambda finding: finding.severity), counts)
 
 
 def _failure_lines(failures: Sequence[Failure]) -> Iterator[str]:

@@ -12,10 +12,18 @@ from xlrd.compdoc import CompDoc
 
 from engage_sync.spacedata import limits
 from engage_sync.spacedata.formats import shown
-from engage_sync.spacedata.grid import MAX_COLUMNS, Area, Cell, ErrorValue, Formula, Sheet, UnreadableWorkbook
+from engage_sync.spacedata.grid import (
+    MAX_COLUMNS,
+    SAVE_AGAIN,
+    UNPROTECT,
+    Area,
+    Cell,
+    ErrorValue,
+    Formula,
+    Sheet,
+    UnreadableWorkbook,
+)
 
-_CURE = "open it in Excel and save it again as .xlsx"
-_PROTECTED = "the file is protected by a password; remove it and save the file again"
 _BOF, _EOF, _SHEET, _FILE_PASSWORD = 0x0809, 0x000A, 0x0085, 0x002F
 _FORMULA, _MERGED, _ROW = 0x0006, 0x00E5, 0x0208
 _CELLS = {0x0006, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E, 0x00FD, 0x00D6}
@@ -122,7 +130,7 @@ class _Records:
         self.sheets: list[_BoundSheet] = []
         for what, body in self._walk(0):
             if what == _FILE_PASSWORD:
-                raise UnreadableWorkbook(_PROTECTED)
+                raise UnreadableWorkbook(UNPROTECT)
             if what == _SHEET:
                 position, _, type = struct.unpack_from("<IBB", body)
                 self.sheets.append(_BoundSheet(position, type))
@@ -178,12 +186,12 @@ def _workbook_stream(data: bytes) -> bytes:
     document = _guarded(lambda: CompDoc(data, io.StringIO()))
     for name in ("EncryptedPackage", "DataSpaces", "\x06DataSpaces"):
         if _stream(document, name) is not None:
-            raise UnreadableWorkbook(_PROTECTED)
+            raise UnreadableWorkbook(UNPROTECT)
     stream = _stream(document, "Workbook")
     if stream is None:
         old = _stream(document, "Book") is not None
         what = "is an Excel file from before 1997" if old else "is no Excel workbook"
-        raise UnreadableWorkbook(f"the file {what}; {_CURE}")
+        raise UnreadableWorkbook(f"the file {what}; {SAVE_AGAIN}")
     return stream
 
 
@@ -199,11 +207,11 @@ def _guarded(call: Any) -> Any:
     except UnreadableWorkbook:
         raise
     except XLRDError as error:
-        raise UnreadableWorkbook(_PROTECTED if "encrypted" in str(error) else _damaged().message) from None
+        raise UnreadableWorkbook(UNPROTECT if "encrypted" in str(error) else _damaged().message) from None
     except Exception:
         # It has no error of its own for most of what can be wrong: IndexError, struct.error, assert, ...
         raise _damaged() from None
 
 
 def _damaged() -> UnreadableWorkbook:
-    return UnreadableWorkbook(f"the file is cut off or damaged; {_CURE}, or copy it anew")
+    return UnreadableWorkbook(f"the file is cut off or damaged; {SAVE_AGAIN}, or copy it anew")

@@ -1,27 +1,36 @@
 """XML from strangers: expat, with everything refused that makes a small file a large one."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 from xml.parsers import expat
 
-from engage_sync.spacedata.grid import UnreadableWorkbook, printable
+from engage_sync.spacedata.grid import SAVE_AGAIN, UnreadableWorkbook, printable
 
 MAX_NAMES = 20_000
 MAX_DEPTH = 1_000
 MAX_TOKEN_BYTES = 1 << 20
-_CURE = "open it in Excel and save it again as .xlsx"
 
 
-class Handler(Protocol):
-    """Takes the events of one document; names come as written, with their prefix."""
+class Handler:
+    """Takes the events of one document. Most need no more than `opened`, `closed` and `text`."""
 
-    depth: int
-    """Elements open just now; the handler counts, `parse` judges."""
+    def __init__(self) -> None:
+        self.depth = 0
+        """Elements open just now; the handler counts, `parse` judges."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """An element opens."""
+        """An element opens; its name is as written, with the prefix."""
+        self.depth += 1
+        self.opened(local(name), attributes)
 
     def end(self, name: str) -> None:
+        """It closes."""
+        self.depth -= 1
+        self.closed(local(name))
+
+    def opened(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element opens; its name is without prefix."""
+
+    def closed(self, tag: str) -> None:
         """It closes."""
 
     def text(self, data: str) -> None:
@@ -54,18 +63,20 @@ def parse(part: str, chunks: Iterable[bytes], handler: Handler) -> None:
             # An unfinished token is read again with every chunk: the time grows with its square.
             unread = fed - parser.CurrentByteIndex
             if unread > MAX_TOKEN_BYTES or len(names) > MAX_NAMES or handler.depth > MAX_DEPTH:
-                raise UnreadableWorkbook(f"the part {printable(part)} is not what Excel writes; {_CURE}")
+                raise UnreadableWorkbook(f"the part {printable(part)} is not what Excel writes; {SAVE_AGAIN}")
         parser.Parse(b"", True)
     except Enough:
         return
     except (expat.ExpatError, ValueError, LookupError):
-        raise UnreadableWorkbook(f"the part {printable(part)} is damaged: it is no XML; {_CURE}") from None
+        raise UnreadableWorkbook(
+            f"the part {printable(part)} is damaged: it is no XML; {SAVE_AGAIN}"
+        ) from None
 
 
 def _refuse_doctype(part: str) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         raise UnreadableWorkbook(
-            f"the part {printable(part)} declares entities of its own, as an XML bomb does; {_CURE}"
+            f"the part {printable(part)} declares entities of its own, as an XML bomb does; {SAVE_AGAIN}"
         )
 
     return refuse
