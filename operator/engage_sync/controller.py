@@ -258,6 +258,7 @@ class _Tell:
                 standing.quota,
                 now,
                 self.generation,
+                namespace=self.target.namespace,
                 waits=standing.waits,
             )
 

@@ -132,7 +132,7 @@ class ClusterPlans:
                 body = await self._make(plan, document)
             name = str(body["metadata"]["name"])
             approved = list(self._taken)[-1] if self._taken else self._pending[0]
-            beyond = beyond_message(plan, name, approved) if plan.beyond else ""
+            beyond = beyond_message(plan, name, self._owner.namespace, approved) if plan.beyond else ""
             state = life.state_at_start(plan) if self._apply else State.PLANNED if new else None
             shown = await self._update(body, lambda found: self._status.shown(found, state, beyond))
             if shown is None:

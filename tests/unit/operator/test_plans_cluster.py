@@ -286,7 +286,7 @@ def test_more_than_was_approved_waits_and_shows_the_difference(stage: Stage) -> 
     assert (status, reason) == ("False", "BeyondApproval")
     assert "delete Resource" in message
     assert "Cottage" in message or ", …" in message
-    assert f"`engage-sync show-plan {SECOND} --against {FIRST}` shows all" in message
+    assert f"`engage-sync show-plan {SECOND} -n tenants --against {FIRST}` shows all" in message
     assert stage.condition("Approved", FIRST)[:2] == ("False", "Superseded")
 
     stage.api.approve(SECOND)
