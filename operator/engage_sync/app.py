@@ -22,7 +22,7 @@ from engage_sync.clients.workplace import WorkplaceSource
 from engage_sync.kube import Forbidden, Invalid, Kube, KubeError
 from engage_sync.manifests import Manifests
 from engage_sync.meter import Calls, Meter, Standing, quota_status
-from engage_sync.plans.cluster import ClusterPlans
+from engage_sync.plans.cluster import ClusterApprovals, ClusterPlans
 from engage_sync.plans.file import FilePlans
 from engage_sync.plans.owner import Owner
 from engage_sync.safeguards import Precondition, UnknownBookings
@@ -42,7 +42,7 @@ from reconcilers.guard import Budget, Guards, Required
 from reconcilers.model import Key
 from reconcilers.plan import Plan
 from reconcilers.policy import Policies
-from reconcilers.ports import Gate, MappingStore, Observer, Plans, Ports
+from reconcilers.ports import Gate, MappingStore, NoPlans, Observer, Plans, Ports
 from reconcilers.report import Report
 from reconcilers.sync import Settings, View, look, sync_once
 from reconcilers.translate import Defaults, Scope
@@ -169,7 +169,9 @@ class ClusterRunner:
         kind_of_key(Key(key))  # before anything is read: a key that was mistyped costs no calls
         cost = RunResult()
         means = self._means(target, spec, self._store(target, spec), _Deaf())
-        view, settings = await look_once(means, cost)
+        shown, owner = target.status.get("plan", {}), Owner(target.namespace, target.name, target.uid)
+        approvals = ClusterApprovals(self._kube, owner, shown.get("name", ""), shown.get("heldDigest", ""))
+        view, settings = await look_once(means, cost, approvals)
         return explain(view, Key(key), settings), cost
 
     def _store(self, target: Target, spec: Spec) -> ConfigMapStore:
@@ -202,7 +204,8 @@ async def one_look(manifests: Manifests, state: Path, observer: Observer) -> tup
     cost = RunResult()
     with _file_store(manifests, state) as store:
         try:
-            return await look_once(_means_of_files(manifests, state, store, observer), cost)
+            # Nothing is approved there before the very run that carries it out.
+            return await look_once(_means_of_files(manifests, state, store, observer), cost, NoPlans())
         finally:
             write_quota(state, cost.quota)
 
@@ -242,14 +245,16 @@ async def run_once(
     return result
 
 
-async def look_once(means: Means, cost: RunResult) -> tuple[View, Settings]:
+async def look_once(means: Means, cost: RunResult, plans: Plans) -> tuple[View, Settings]:
     """What a run would find, over clients that cannot write; its calls are in `cost`.
+
+    Of `plans` only what is approved is read.
 
     Raises SyncError when it could not plan.
     """
     settings = settings_of(means.spec)
     async with _connected(means, cost, apply=False) as (ports, _):
-        return await look(ports, settings), settings
+        return await look(replace(ports, plans=plans), settings), settings
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ Every write carries the uid and the resourceVersion of what was read.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from engage_sync.syncplan import CHUNKS_MAX, SYNCPLAN_KIND, State, SyncPlanStatu
 from reconcilers.errors import ConfigError, SyncError, TransientError
 from reconcilers.guard import Approval
 from reconcilers.plan import Plan
+from reconcilers.ports import NoPlans
 from reconcilers.report import Report
 from reconcilers.steps import Destructive
 
@@ -103,16 +104,11 @@ class ClusterPlans:
     async def approved(self) -> Approval | None:
         """What was approved and is not spent, of all plans; it has the name of the newest."""
         with _in_our_words("read"):
-            self._known = await self._list()
+            self._known = await _plans_of(self._kube, self._owner)
             for body in list(self._known.values()):
-                counts = life.is_taken_up(body) or self._is_pending(body)
-                if counts and life.is_open(body) and life.is_approved(body):
+                if _counts(body, self._pending):
                     await self._take_up(body)
-        if not self._taken:
-            return None
-        lines = frozenset[str]().union(*(approval.lines for approval in self._taken.values()))
-        impacts = {key: impact for taken in self._taken.values() for key, impact in taken.impacts.items()}
-        return Approval(list(self._taken)[-1], lines, impacts)
+        return _as_one(self._taken)
 
     async def publish(self, plan: Plan) -> None:
         """Show a plan; nothing for one without steps, nothing new for one that is shown already.
@@ -125,7 +121,7 @@ class ClusterPlans:
         document = await asyncio.to_thread(document_of, plan)
         with _in_our_words("written"):
             if self._known is None:
-                self._known = await self._list()
+                self._known = await _plans_of(self._kube, self._owner)
             body = await self._same(plan, document)
             new = body is None
             if body is None:
@@ -146,7 +142,7 @@ class ClusterPlans:
     async def close(self, report: Report | None, error: SyncError | None) -> None:
         """Say what became of the plans, and remove those that are of no use any more."""
         with _in_our_words("written"):
-            self._known = await self._list()
+            self._known = await _plans_of(self._kube, self._owner)
             if report is not None:
                 early = error or report.ended_by
                 if early is not None:
@@ -156,9 +152,6 @@ class ClusterPlans:
             await self._tidy()
 
     # Approvals
-
-    def _is_pending(self, body: Json) -> bool:
-        return self._pending == (body["metadata"]["name"], body["spec"].get("heldDigest"))
 
     async def _take_up(self, body: Json) -> None:
         try:
@@ -288,7 +281,7 @@ class ClusterPlans:
         def supersede(found: Json) -> SyncPlanStatus | None:
             if not life.is_open(found):
                 return None
-            if life.is_newly_approved(found) and self._is_pending(found):
+            if life.is_newly_approved(found) and _is(found, self._pending):
                 self.approved_meanwhile = name
                 return self._status.taken_up(found, apply=False, meanwhile=True)
             return self._status.superseded(found, by)
@@ -364,23 +357,6 @@ class ClusterPlans:
 
     # The API
 
-    async def _list(self) -> dict[str, Json]:
-        """All SyncPlans of this very SyncTarget by name, the oldest first."""
-        try:
-            found = await self._kube.list_sync_plans(self._owner.namespace, self._owner.labels)
-        except NotFound as error:
-            raise PlansUnavailable(
-                "the API server does not know SyncPlans; install what it has to know: "
-                "`engage-sync crd | kubectl apply -f -`"
-            ) from error
-        ours = [
-            body
-            for body in found
-            if body["spec"]["synctargetUID"] == self._owner.uid
-            and not body["metadata"].get("deletionTimestamp")
-        ]
-        return {str(body["metadata"]["name"]): body for body in sorted(ours, key=_age)}
-
     async def _update(self, body: Json, change: Change) -> Json | None:
         """Write the changed status; the object as it is then, None when it is gone or `change` leaves it."""
         metadata = body["metadata"]
@@ -409,6 +385,27 @@ class ClusterPlans:
         if self._known is not None:
             self._known[str(metadata["name"])] = body
         return body
+
+
+class ClusterApprovals(NoPlans):
+    """What is approved and not spent, for those who only look: nothing is written."""
+
+    def __init__(self, kube: SyncPlans, owner: Owner, pending: str, pending_held: str) -> None:
+        """Of a SyncTarget; `pending` and `pending_held` as `ClusterPlans` has them."""
+        self._kube = kube
+        self._owner = owner
+        self._pending = (pending, pending_held)
+
+    async def approved(self) -> Approval | None:
+        """What the next run would take up; it has the name of the newest plan."""
+        taken: dict[str, Approval] = {}
+        with _in_our_words("read"):
+            for name, body in (await _plans_of(self._kube, self._owner)).items():
+                if _counts(body, self._pending):
+                    with suppress(NotThisPlan):  # the next run says so, this one writes nothing
+                        document = await _read_chunks(self._kube, self._owner, body)
+                        taken[name] = await asyncio.to_thread(document.approval, name)
+        return _as_one(taken)
 
 
 async def needs_a_run(kube: SyncPlans, namespace: str, name: str) -> bool:
@@ -506,6 +503,42 @@ async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _plans_of(kube: SyncPlans, owner: Owner) -> dict[str, Json]:
+    """All SyncPlans of this very SyncTarget by name, the oldest first."""
+    try:
+        found = await kube.list_sync_plans(owner.namespace, owner.labels)
+    except NotFound as error:
+        raise PlansUnavailable(
+            "the API server does not know SyncPlans; install what it has to know: "
+            "`engage-sync crd | kubectl apply -f -`"
+        ) from error
+    ours = [
+        body
+        for body in found
+        if body["spec"]["synctargetUID"] == owner.uid and not body["metadata"].get("deletionTimestamp")
+    ]
+    return {str(body["metadata"]["name"]): body for body in sorted(ours, key=_age)}
+
+
+def _is(body: Json, pending: tuple[str, str]) -> bool:
+    return pending == (body["metadata"]["name"], body["spec"].get("heldDigest"))
+
+
+def _counts(body: Json, pending: tuple[str, str]) -> bool:
+    """Is it approved in a way that counts, and not spent?"""
+    counts = life.is_taken_up(body) or _is(body, pending)
+    return counts and life.is_open(body) and life.is_approved(body)
+
+
+def _as_one(taken: Mapping[str, Approval]) -> Approval | None:
+    """Several approvals as one, by the name of the newest; the oldest comes first."""
+    if not taken:
+        return None
+    lines = frozenset[str]().union(*(approval.lines for approval in taken.values()))
+    impacts = {key: impact for approval in taken.values() for key, impact in approval.impacts.items()}
+    return Approval(list(taken)[-1], lines, impacts)
 
 
 def _age(body: Json) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from engage_sync.plans import chunks
 from engage_sync.plans.cluster import (
     KEEP_FINISHED,
     KEEP_SUPERSEDED,
+    ClusterApprovals,
     ClusterPlans,
     PlansUnavailable,
     PlanUnreadable,
@@ -26,7 +27,10 @@ from engage_sync.plans.cluster import (
 )
 from reconcilers.errors import Halted, SyncError
 from reconcilers.guard import Budget, Guards, Required
+from reconcilers.model import Key
 from reconcilers.steps import canonical
+from reconcilers.sync import Settings, look
+from reconcilers.why import explain
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import Killed as Dead
 from tests.engine.rig import GateAfter, Rig
@@ -271,6 +275,28 @@ def test_an_approval_of_what_is_not_to_be_done_any_more_is_spent_too(stage: Stag
     stage.run()
     assert stage.here("Annex") == [True]
     assert stage.state() == "ApprovalRequired"
+
+
+def test_who_asks_why_is_told_of_an_approval_that_no_run_took_up_yet(stage: Stage) -> None:
+    def told() -> str:
+        approvals = ClusterApprovals(stage.api, OWNER, stage.name, stage.held)
+        settings = Settings(guards=stage.guards)
+        view = asyncio.run(look(replace(stage.rig.ports(), plans=approvals), settings))
+        return explain(view, Key("wp:building:20"), settings).outcome[0]
+
+    stage.remove(20)
+    stage.run()
+    assert told().startswith("It waits for an approval to delete it")
+    stage.api.approve(stage.name)
+    writes = len(stage.api.writes)
+
+    assert told().startswith("A run that applies will delete it")
+    assert len(stage.api.writes) == writes
+
+    stage.remove(30)
+    assert told().startswith("It waits for an approval to delete it"), "more goes than was approved"
+    stage.name = ""
+    assert told().startswith("It waits for an approval to delete it"), "of a plan that nobody was shown"
 
 
 def test_more_than_was_approved_waits_and_shows_the_difference(stage: Stage) -> None:
