@@ -5,7 +5,7 @@ steps, with all that waits for them, and the rest goes ahead.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -24,16 +24,20 @@ SUBTREE, QUARANTINED, WAITS = "SubtreeBudget", "Quarantined", "WaitsForHeld"
 """Why a step is held."""
 
 WHY_HELD = {
-    ALWAYS: "spec.approval.required is Always",
-    DESTRUCTIVE: "it cannot be undone",
-    BELOW: "its location is deleted or replaced",
-    BOOKED: "people have booked it",
-    UNKNOWN: "nobody can know whether it is booked, and spec.deletion.unknownBookings is Hold",
-    UNREAD: "its bookings could not be read",
-    SUBTREE: "too much of its location would go at once (spec.deletion.subtreeBudget)",
     QUARANTINED: "the plan is quarantined",
+    BOOKED: "people have booked it",
+    UNREAD: "its bookings could not be read",
+    UNKNOWN: "nobody can know whether it is booked, and spec.deletion.unknownBookings is Hold",
+    DESTRUCTIVE: "it cannot be undone",
+    SUBTREE: "too much of its location would go at once (spec.deletion.subtreeBudget)",
+    ALWAYS: "spec.approval.required is Always",
+    BELOW: "its location is deleted or replaced",
     WAITS: "it waits for a step that is held",
 }
+"""In words, the strongest first."""
+
+Reasons = dict[int, tuple[str, ...]]
+"""Why steps are held, by their Python ids, the strongest reason first."""
 
 _FIRM = (Kind.LOCATION, Kind.REGION, Kind.COUNTRY)
 """What is never deleted without an approval, where approvals are asked for at all."""
@@ -109,14 +113,12 @@ def guard(
     approval: Approval | None,
 ) -> Plan:
     """The plan with what waits, and why. `breaches` are the source's own reasons for a quarantine."""
-    below = _below_leaving(plan.steps, pairing)
-    overrun = [*breaches, *_overrun_deletions(plan.steps, pairing, below, guards)]
+    overrun = [*breaches, *_overrun_deletions(plan.steps, pairing, guards)]
     updates = _overrun_updates(plan.steps, pairing, guards)
     quarantine = (*overrun, *updates) if plan.steps else tuple(breaches)
+    reasons = _reasons(plan.steps, pairing, impacts, guards)
     if quarantine:
-        reasons = {id(step): QUARANTINED for step in plan.steps}
-    else:
-        reasons = _reasons(plan.steps, pairing, impacts, below, guards)
+        reasons = {id(step): (QUARANTINED, *reasons.get(id(step), ())) for step in plan.steps}
     judged = replace(plan, impacts=impacts, quarantine=quarantine)
     if approval is None or not reasons:
         return _holding(judged, pairing, reasons)
@@ -136,7 +138,7 @@ def guard(
     if beyond:
         return _holding(replace(judged, beyond=beyond), pairing, reasons)
     # What only adds may go with an approved plan, unless every single step needs its own approval.
-    left = dict.fromkeys(uncovered, ALWAYS) if guards.required is Required.ALWAYS else {}
+    left: Reasons = dict.fromkeys(uncovered, (ALWAYS,)) if guards.required is Required.ALWAYS else {}
     return _holding(replace(judged, quarantine=(), approved=approval.name), pairing, left)
 
 
@@ -156,49 +158,31 @@ def source_breaches(observed: Observation, guards: Guards) -> list[str]:
     ]
 
 
-def _holding(plan: Plan, pairing: Pairing, reasons: Mapping[int, str]) -> Plan:
+def _holding(plan: Plan, pairing: Pairing, reasons: Reasons) -> Plan:
     spread = _spread(plan.steps, pairing, reasons) if reasons else {}
-    return replace(
-        plan, held=tuple(Held(step, spread[id(step)]) for step in plan.steps if id(step) in spread)
-    )
+    held = ((step, spread[id(step)]) for step in plan.steps if id(step) in spread)
+    return replace(plan, held=tuple(Held(step, why[0], why[1:]) for step, why in held))
 
 
-def _spread(steps: Sequence[Step], pairing: Pairing, reasons: Mapping[int, str]) -> Mapping[int, str]:
+def _spread(steps: Sequence[Step], pairing: Pairing, reasons: Reasons) -> Reasons:
     """Held with whatever waits for it; a location that only waits keeps all that is below it, too."""
     while True:
-        spread = with_dependants(list(steps), pairing, dict(reasons), lambda _: WAITS)
-        below = _below_held(steps, spread)
-        if below.keys() <= spread.keys():
-            return spread
-        reasons = {**below, **reasons}
+        waiting = with_dependants(list(steps), pairing, dict.fromkeys(reasons, WAITS), lambda _: WAITS)
+        below = _below_leaving(steps, waiting)
+        if below <= waiting.keys():
+            return {step: reasons.get(step, (WAITS,)) for step in waiting}
+        reasons = {**dict.fromkeys(below, (BELOW,)), **reasons}
 
 
-def _below_held(steps: Iterable[Step], reasons: Mapping[int, str]) -> dict[int, str]:
-    held_locations = {
-        step.current.id
-        for step in steps
-        if isinstance(step, Destructive) and id(step) in reasons and kind_of(step) is Kind.LOCATION
-    }
-    return {
-        id(step): BELOW
-        for step in steps
-        if isinstance(step, Destructive) and _location_id(step) in held_locations
-    }
-
-
-def _below_leaving(steps: Iterable[Step], pairing: Pairing) -> dict[int, Key]:
-    """Destructive steps below a location that is deleted or replaced itself, with that location's key."""
+def _below_leaving(steps: Iterable[Step], among: Container[int] | None = None) -> set[int]:
+    """Destructive steps below a location that a step (`among` these) deletes or replaces itself."""
+    destructive = [step for step in steps if isinstance(step, Destructive)]
     leaving = {
-        key_of(step): step.current.id
-        for step in steps
-        if isinstance(step, Destructive) and kind_of(step) is Kind.LOCATION
+        step.current.id
+        for step in destructive
+        if kind_of(step) is Kind.LOCATION and (among is None or id(step) in among)
     }
-    places = {internal_id: key for key, internal_id in leaving.items()}
-    return {
-        id(step): places[int(location)]
-        for step in steps
-        if isinstance(step, Destructive) and (location := _location_id(step)) in places
-    }
+    return {id(step) for step in destructive if _location_id(step) in leaving}
 
 
 def _location_id(step: Destructive) -> int | None:
@@ -206,9 +190,8 @@ def _location_id(step: Destructive) -> int | None:
     return step.current.parent_id if LEVELS[step.current.kind].parent is Kind.LOCATION else None
 
 
-def _overrun_deletions(
-    steps: Iterable[Step], pairing: Pairing, below: Mapping[int, Key], guards: Guards
-) -> list[str]:
+def _overrun_deletions(steps: Sequence[Step], pairing: Pairing, guards: Guards) -> list[str]:
+    below = _below_leaving(steps)
     destroyed = Counter(
         kind_of(step) for step in steps if isinstance(step, Destructive) and id(step) not in below
     )
@@ -241,38 +224,34 @@ def _percent(number: int, population: int) -> str:
 
 
 def _reasons(
-    steps: Sequence[Step],
-    pairing: Pairing,
-    impacts: Mapping[Key, Impact],
-    below: Mapping[int, Key],
-    guards: Guards,
-) -> dict[int, str]:
-    """Which steps are held for a reason of their own."""
-    if guards.required is Required.ALWAYS:
-        return {id(step): ALWAYS for step in steps}
+    steps: Sequence[Step], pairing: Pairing, impacts: Mapping[Key, Impact], guards: Guards
+) -> Reasons:
+    """Which steps are held for reasons of their own."""
     crowded = _crowded(steps, pairing, guards.below_location)
-    reasons: dict[int, str] = {}
+    reasons: Reasons = {}
     for step in steps:
+        found = {ALWAYS} if guards.required is Required.ALWAYS else set()
         if isinstance(step, Destructive):
-            why = _reason(step, impacts[key_of(step)], crowded, guards)
-            if why:
-                reasons[id(step)] = why
+            found |= _destroying(step, impacts[key_of(step)], crowded, guards)
+        if found:
+            reasons[id(step)] = tuple(reason for reason in WHY_HELD if reason in found)
     return reasons
 
 
-def _reason(step: Destructive, impact: Impact, crowded: set[int], guards: Guards) -> str:
+def _destroying(step: Destructive, impact: Impact, crowded: set[int], guards: Guards) -> set[str]:
+    """Every guard that holds a step because of what it takes away."""
+    destructive = guards.required is Required.DESTRUCTIVE
+    asks = guards.hold_booked or destructive
     location = step.current.id if step.current.kind is Kind.LOCATION else _location_id(step)
-    if location in crowded:
-        return SUBTREE
-    if guards.hold_booked or guards.required is Required.DESTRUCTIVE:
-        if impact.bookings:
-            return BOOKED
-        if impact.problem:
-            return UNREAD
-    if impact.unknown and guards.hold_unknown:
-        return UNKNOWN
     firm = step.action is Action.REPLACE or (isinstance(step, Delete) and kind_of(step) in _FIRM)
-    return DESTRUCTIVE if firm and guards.required is Required.DESTRUCTIVE else ""
+    found = {
+        BOOKED: asks and impact.bookings,
+        UNREAD: asks and impact.problem,
+        UNKNOWN: guards.hold_unknown and impact.unknown,
+        DESTRUCTIVE: destructive and firm,
+        SUBTREE: location in crowded,
+    }
+    return {reason for reason, holds in found.items() if holds}
 
 
 def _crowded(steps: Iterable[Step], pairing: Pairing, budget: Budget) -> set[int]:

@@ -65,6 +65,14 @@ class Held:
 
     step: Step
     reason: str
+    """The strongest."""
+    also: tuple[str, ...] = ()
+    """Other guards that hold it."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """All of them, the strongest first."""
+        return (self.reason, *self.also)
 
 
 @dataclass(frozen=True)

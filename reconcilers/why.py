@@ -175,14 +175,16 @@ def _outcome(case: Case) -> Iterator[str]:
 
 def _step(step: Step, case: Case) -> Iterator[str]:
     plan = case.view.plan
-    held = next((item.reason for item in plan.held if item.step is step), "")
+    held = next((item.reasons for item in plan.held if item.step is step), ())
+    own = "; ".join(WHY_HELD[reason] for reason in held if reason != QUARANTINED)
     if not held:
         yield f"A run that applies will {_deed(step)}."
-    elif held == QUARANTINED:
+    elif QUARANTINED in held:
         yield f"The plan is quarantined, so it waits for an approval to {_deed(step)}."
         yield from (f"{sentence.rstrip('.')}." for sentence in plan.quarantine)
+        yield from [f"It would wait without that, too: {own}."] if own else []
     else:
-        yield f"It waits for an approval to {_deed(step)}: {WHY_HELD[held]}."
+        yield f"It waits for an approval to {_deed(step)}: {own}."
     if any(one is step for one in plan.beyond):
         yield "That is more than what was approved, so the approval does not hold for it."
     impact = plan.impacts.get(case.key)

@@ -92,14 +92,16 @@ async def run_once(
     return result
 
 
-async def look_once(means: Means, cost: RunResult) -> tuple[View, Settings]:
+async def look_once(means: Means, cost: RunResult, plans: Plans) -> tuple[View, Settings]:
     """What a run would find, over clients that cannot write; its calls are in `cost`.
+
+    Of `plans` only what is approved is read.
 
     Raises SyncError when it could not plan.
     """
     settings = settings_of(means.spec)
     async with _connected(means, cost, apply=False) as (ports, _):
-        return await look(ports, settings), settings
+        return await look(replace(ports, plans=plans), settings), settings
 
 
 @asynccontextmanager

@@ -13,7 +13,9 @@ from engage_sync.clients.limits import WeekQuota
 from engage_sync.credentials import ClusterSecrets
 from engage_sync.kube import Kube
 from engage_sync.meter import Calls, Meter, Standing
+from engage_sync.plans.approvals import ClusterApprovals
 from engage_sync.plans.cluster import ClusterPlans
+from engage_sync.plans.life import Pending
 from engage_sync.plans.owner import Owner
 from engage_sync.spec import Mode, Spec
 from engage_sync.states import MappingStatus
@@ -70,18 +72,15 @@ class ClusterRunner:
     async def run(self, target: Target, spec: Spec, gate: Gate, tell: Tell, run_id: str) -> RunResult:
         """One run of a target."""
         apply = spec.mode is Mode.APPLY
-        shown = target.status.get("plan", {})
-
         listener = _Listener(tell, spec, time.time)
 
         def plans_of(session: EngageSession) -> RunPlans:
             listener.week = lambda: session.week
             return ClusterPlans(
                 self._kube,
-                Owner(target.namespace, target.name, target.uid),
+                _owner(target),
                 run_id,
-                shown.get("name", ""),
-                shown.get("heldDigest", ""),
+                _pending(target),
                 apply=apply,
                 calls_left=lambda: session.left_this_week,
                 now=lambda: datetime.now(UTC),
@@ -104,7 +103,8 @@ class ClusterRunner:
         kind_of_key(Key(key))  # before anything is read: a key that was mistyped costs no calls
         cost = RunResult()
         means = self._means(target, spec, self._store(target, spec), _Deaf())
-        view, settings = await look_once(means, cost)
+        approvals = ClusterApprovals(self._kube, _owner(target), _pending(target))
+        view, settings = await look_once(means, cost, approvals)
         return explain(view, Key(key), settings), cost
 
     def _store(self, target: Target, spec: Spec) -> ConfigMapStore:
@@ -114,6 +114,15 @@ class ClusterRunner:
     def _means(self, target: Target, spec: Spec, store: MappingStore, observer: Observer) -> Means:
         secrets = ClusterSecrets(self._kube, target.namespace)
         return Means(spec, secrets, store, observer, self._trust, target.status.get("quota"))
+
+
+def _owner(target: Target) -> Owner:
+    return Owner(target.namespace, target.name, target.uid)
+
+
+def _pending(target: Target) -> Pending:
+    shown = target.status.get("plan", {})
+    return Pending(shown.get("name", ""), shown.get("heldDigest", ""))
 
 
 def mapping_status(summary: Summary) -> MappingStatus:

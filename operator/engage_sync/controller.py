@@ -259,6 +259,7 @@ class _Tell:
                 standing.quota,
                 now,
                 self.generation,
+                namespace=self.target.namespace,
                 waits=standing.waits,
             )
 

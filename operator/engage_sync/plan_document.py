@@ -33,6 +33,8 @@ class Note:
     """Why it waits for an approval; empty when it does not."""
     impact: Impact | None = None
     """What goes with it; None for a step that destroys nothing."""
+    also: tuple[str, ...] = ()
+    """What else it is held by."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ class PlanDocument:
 
 def document_of(plan: Plan) -> PlanDocument:
     """A plan as data."""
-    held = {id(item.step): item.reason for item in plan.held}
+    held = {id(item.step): item for item in plan.held}
     notes = [
         Note(
             index,
-            held.get(id(step), ""),
+            held[id(step)].reason if id(step) in held else "",
             plan.impacts.get(key_of(step)) if isinstance(step, Destructive) else None,
+            held[id(step)].also if id(step) in held else (),
         )
         for index, step in enumerate(plan.steps)
         if id(step) in held or isinstance(step, Destructive)
@@ -135,7 +138,9 @@ def _note_line(note: Note) -> str:
             "unknown": impact.unknown,
         }
     )
-    return json.dumps({"step": note.index, "held": note.held, **known}, sort_keys=True, ensure_ascii=False)
+    also = {"also": note.also} if note.also else {}
+    data = {"step": note.index, "held": note.held, **also, **known}
+    return json.dumps(data, sort_keys=True, ensure_ascii=False)
 
 
 def _note(line: str) -> Note:
@@ -143,7 +148,7 @@ def _note(line: str) -> Note:
     impact = None
     if "bookings" in data:
         impact = Impact(data["floors"], data["resources"], frozenset(data["bookings"]), data["unknown"])
-    return Note(int(data["step"]), str(data["held"]), impact)
+    return Note(int(data["step"]), str(data["held"]), impact, tuple(map(str, data.get("also", ()))))
 
 
 def _lines(stream: bytes) -> list[str]:

@@ -109,6 +109,8 @@ def steps_data(document: PlanDocument) -> list[Data]:
         step = steps[note.index]
         if note.held:
             step["held"] = note.held
+        if note.also:
+            step["heldAlso"] = list(note.also)
         if note.impact is not None:
             step["floors"] = note.impact.floors
             step["resources"] = note.impact.resources
@@ -304,7 +306,8 @@ def _head(step: Data, mark: str = "") -> str:
 def _risk(step: Data) -> Iterable[str]:
     """Why a step waits, and what goes with it."""
     if step.get("held"):
-        yield f"held: {WHY_HELD.get(step['held'], step['held'])}"
+        reasons = (step["held"], *step.get("heldAlso", ()))
+        yield f"held: {'; '.join(WHY_HELD.get(reason, reason) for reason in reasons)}"
     below = [f"{step[what]} {what if step[what] > 1 else what[:-1]}"
              for what in ("floors", "resources") if step.get(what)]  # fmt: skip
     if below:

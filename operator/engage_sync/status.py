@@ -77,6 +77,7 @@ def progressed(
     now: datetime,
     generation: int,
     *,
+    namespace: str,
     waits: bool,
 ) -> Status:
     """The status while a plan is carried out. `waits`: other steps of it wait for a person."""
@@ -88,7 +89,7 @@ def progressed(
         new["conditions"] = conditions.mark_progressing(
             _conditions(old), message, now=now, generation=generation
         )
-    return _closed(new)
+    return _closed(new, namespace)
 
 
 def finished(
@@ -128,7 +129,7 @@ def finished(
     if isinstance(run.error, QuotaExhausted):
         run = replace(run, error=_only_waits(run.error, run.report))
     new["conditions"] = _judged(_conditions(old), run, result, retry_text(due))
-    return _closed(new)
+    return _closed(new, run.namespace)
 
 
 def refused(old: Status, reason: Stall, message: str, now: datetime, generation: int) -> Status:
@@ -332,20 +333,23 @@ def _failures(report: Report, before: Sequence[Failure]) -> list[Failure]:
     return failures
 
 
-def _closed(status: Status) -> Status:
-    """What follows from the rest: the observed generation and the lines for people."""
+def _closed(status: Status, namespace: str = "") -> Status:
+    """What follows from the rest: the observed generation and the lines for people.
+
+    The namespace is needed where a plan may wait.
+    """
     status["observedGeneration"] = conditions.observed_generation(_conditions(status))
-    status["summary"] = summary_lines(status)
+    status["summary"] = summary_lines(status, namespace)
     return status
 
 
-def summary_lines(status: Status) -> list[str]:
+def summary_lines(status: Status, namespace: str) -> list[str]:
     """The status as a few lines of text; the first one repeats Ready, its reason and what to do."""
     ready = conditions.get(_conditions(status), conditions.Type.READY)
     head = f"Ready={ready['status']} {ready['reason']}: {ready['message']}" if ready else "Not looked at yet"
     lines = [
         shorten(head, LINE_MAX),
-        *_waiting_lines(status),
+        *_waiting_lines(status, namespace),
         *_progress_lines(status),
         "Kind           Source In scope  Target  Mapped  +Made ~Changed -Gone Failed",
     ]
@@ -361,13 +365,17 @@ def summary_lines(status: Status) -> list[str]:
     return lines
 
 
-def _waiting_lines(status: Status) -> list[str]:
+def _waiting_lines(status: Status, namespace: str) -> list[str]:
     """Where to look at what waits: the command in the message is too long for a line, and Events go."""
     plan, stalled = status.get("plan", {}), conditions.get(_conditions(status), conditions.Type.STALLED)
     waits = stalled is not None and stalled["reason"] in (Stall.APPROVAL_REQUIRED, Stall.QUARANTINED)
     if not (waits and plan.get("name") and plan.get("heldDigest")):
         return []
-    return [shorten(f"What waits, and how to approve it: engage-sync show-plan {plan['name']}", LINE_MAX)]
+    name = plan["name"]
+    line = f"What waits, and how to approve it: engage-sync show-plan {name} -n {namespace}"
+    if len(line) > LINE_MAX:  # a command that is cut is none; with the SyncTarget's name any fits
+        line = f"engage-sync show-plan {name.rpartition('-')[0]} -n{namespace}"
+    return [line]
 
 
 def _progress_lines(status: Status) -> list[str]:

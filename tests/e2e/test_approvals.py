@@ -381,6 +381,20 @@ def test_a_question_is_answered_once_and_changes_nothing(stage: Stage, tmp_path:
         tenant.request("later")
         assert [reason for reason, _ in world.events()].count("Explained") == 1
         assert tenant.status()["explain"] == answer
+        assert any("It waits for an approval" in line for line in answer["lines"])
+
+        command = world.command()
+        world.set(suspend=True)
+        tenant.wait_ready("False", "Suspended")
+        done = world.shell(command)
+        assert done.returncode == 0, done.stderr
+        before = len(world.writes()), world.config_maps(), world.plans()
+        tenant.kubectl(
+            "annotate", "--overwrite", "synctarget", "acme", "engage-sync.io/explain=wp:building:1 b"
+        )
+        wait_until("an answer", lambda: tenant.status()["explain"]["token"].endswith("b"), tenant.explain)
+        assert any("A run that applies will" in line for line in tenant.status()["explain"]["lines"])
+        assert (len(world.writes()), world.config_maps(), world.plans()) == before
 
 
 def test_old_plans_go(stage: Stage, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from engage_sync.plans.cluster import (
     KEEP_FINISHED,
     ClusterPlans,
 )
+from engage_sync.plans.life import Pending
 from engage_sync.plans.messages import approve_command
 from engage_sync.plans.owner import Owner
 from engage_sync.plans.reading import PlanUnreadable, needs_a_run, read_plan
@@ -75,8 +76,7 @@ class Runs:
             self.kube,
             self.owner,
             f"{self.count:010x}",
-            self.name,
-            self.held,
+            Pending(self.name, self.held),
             apply=True,
             calls_left=lambda: 50_000,
             now=lambda: datetime.now(UTC),

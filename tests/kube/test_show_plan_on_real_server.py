@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from engage_sync.plans.cluster import ClusterPlans
+from engage_sync.plans.life import Pending
 from engage_sync.plans.owner import Owner
 from reconcilers.plan import Plan
 from tests.controlplane.build import Assets
@@ -25,7 +26,13 @@ async def publish(plane: ControlPlane, owner: Owner, run_id: str, plan: Plan) ->
     """As the operator does it in a run that only plans."""
     async with connection(plane) as kube:
         plans = ClusterPlans(
-            kube, owner, run_id, apply=False, calls_left=lambda: 1000, now=lambda: datetime.now(UTC)
+            kube,
+            owner,
+            run_id,
+            Pending(),
+            apply=False,
+            calls_left=lambda: 1000,
+            now=lambda: datetime.now(UTC),
         )
         await plans.publish(plan)
 

@@ -13,20 +13,20 @@ last step and the writing of that leaves it open; then the next run finds nothin
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 
-from engage_sync.kube import KubeError, NotFound, SyncPlans
+from engage_sync.kube import NotFound, SyncPlans
 from engage_sync.kube_http import Json
 from engage_sync.plan_document import NotThisPlan, PlanDocument, document_of
 from engage_sync.plans import life
+from engage_sync.plans.approvals import as_one
 from engage_sync.plans.chunks import count_chunks, cut
-from engage_sync.plans.life import Reason
+from engage_sync.plans.life import Pending, Reason
 from engage_sync.plans.messages import beyond_message
 from engage_sync.plans.objects import PlanObjects
 from engage_sync.plans.owner import Owner
-from engage_sync.plans.reading import PlansUnavailable
+from engage_sync.plans.reading import in_our_words
 from engage_sync.plans.record import spec_of
 from engage_sync.syncplan import CHUNKS_MAX, State, SyncPlanStatus
 from reconcilers.errors import ConfigError, SyncError
@@ -47,8 +47,7 @@ class ClusterPlans:
         kube: SyncPlans,
         owner: Owner,
         run_id: str,
-        pending: str = "",
-        pending_held: str = "",
+        pending: Pending,
         *,
         apply: bool,
         calls_left: Callable[[], int | None],
@@ -60,8 +59,7 @@ class ClusterPlans:
             kube: the API.
             owner: the SyncTarget.
             run_id: names the SyncPlan of this run.
-            pending: ``status.plan.name`` of the SyncTarget.
-            pending_held: ``status.plan.heldDigest`` of it.
+            pending: what the status of the SyncTarget says that waits.
             apply: whether steps are carried out.
             calls_left: calls to Engage that are left of the week; None without a limit.
             now: the time.
@@ -73,7 +71,7 @@ class ClusterPlans:
         self._owner = owner
         self._objects = PlanObjects(kube, owner)
         self._run_id = run_id
-        self._pending = (pending, pending_held)
+        self._pending = pending
         self._apply = apply
         self._calls_left = calls_left
         self._status = life.StatusWriter(now)
@@ -81,17 +79,12 @@ class ClusterPlans:
 
     async def approved(self) -> Approval | None:
         """What was approved and is not spent, of all plans; it has the name of the newest."""
-        with _in_our_words("read"):
+        with in_our_words("read"):
             await self._objects.refresh()
             for body in list(self._objects.known.values()):
-                counts = life.is_taken_up(body) or self._is_pending(body)
-                if counts and life.is_open(body) and life.is_approved(body):
+                if life.counts(body, self._pending):
                     await self._take_up(body)
-        if not self._taken:
-            return None
-        lines = frozenset[str]().union(*(approval.lines for approval in self._taken.values()))
-        impacts = {key: impact for taken in self._taken.values() for key, impact in taken.impacts.items()}
-        return Approval(list(self._taken)[-1], lines, impacts)
+        return as_one(self._taken)
 
     async def publish(self, plan: Plan) -> None:
         """Show a plan; nothing for one without steps, nothing new for one that is shown already.
@@ -102,15 +95,15 @@ class ClusterPlans:
         if not plan.steps:
             return
         document = await asyncio.to_thread(document_of, plan)
-        with _in_our_words("written"):
+        with in_our_words("written"):
             await self._objects.ensure_listed()
             body = await self._same(plan, document)
             new = body is None
             if body is None:
                 body = await self._make(plan, document)
             name = str(body["metadata"]["name"])
-            approved = list(self._taken)[-1] if self._taken else self._pending[0]
-            beyond = beyond_message(plan, name, approved) if plan.beyond else ""
+            approved = list(self._taken)[-1] if self._taken else self._pending.name
+            beyond = beyond_message(plan, name, self._owner.namespace, approved) if plan.beyond else ""
             state = life.state_at_start(plan) if self._apply else State.PLANNED if new else None
             shown = await self._objects.update(body, lambda found: self._status.shown(found, state, beyond))
             if shown is None:
@@ -123,7 +116,7 @@ class ClusterPlans:
 
     async def close(self, report: Report | None, error: SyncError | None) -> None:
         """Say what became of the plans, and remove those that are of no use any more."""
-        with _in_our_words("written"):
+        with in_our_words("written"):
             await self._objects.refresh()
             if report is not None:
                 early = error or report.ended_by
@@ -134,9 +127,6 @@ class ClusterPlans:
             await self._tidy()
 
     # Approvals
-
-    def _is_pending(self, body: Json) -> bool:
-        return self._pending == (body["metadata"]["name"], body["spec"].get("heldDigest"))
 
     async def _take_up(self, body: Json) -> None:
         try:
@@ -206,7 +196,7 @@ class ClusterPlans:
         def supersede(found: Json) -> SyncPlanStatus | None:
             if not life.is_open(found):
                 return None
-            if life.is_newly_approved(found) and self._is_pending(found):
+            if life.is_newly_approved(found) and life.is_pending(found, self._pending):
                 self.approved_meanwhile = name
                 return self._status.taken_up(found, apply=False, meanwhile=True)
             return self._status.superseded(found, by)
@@ -248,14 +238,3 @@ class ClusterPlans:
         superseded = [body for body in newest if life.state_of(body) == State.SUPERSEDED]
         useless = [body for body in newest if not life.state_of(body)]
         await self._objects.remove(useless + finished[KEEP_FINISHED:] + superseded[KEEP_SUPERSEDED:])
-
-
-@contextmanager
-def _in_our_words(done: str) -> Iterator[None]:
-    """Tell the engine what went wrong, as one of its errors."""
-    try:
-        yield
-    except KubeError as error:
-        raise PlansUnavailable(
-            f"the plan (SyncPlan, ConfigMaps) could not be {done}: {error}", retry_after=error.retry_after
-        ) from error

@@ -7,7 +7,7 @@ write SyncPlans may not write their status, so that a state is always the operat
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import NamedTuple, cast
 
 from engage_sync.conditions import FALSE, TRUE, get, set_condition
 from engage_sync.crd import fit_plan_status
@@ -24,6 +24,14 @@ OPEN = frozenset({State.PLANNED, State.APPROVAL_REQUIRED, State.QUARANTINED, Sta
 """States of plans that can still be approved, or go on."""
 
 FINISHED = frozenset({State.APPLIED, State.PARTIALLY_APPLIED})
+
+
+class Pending(NamedTuple):
+    """The plan that the status of a SyncTarget names, which tenants cannot write; empty when none waits."""
+
+    name: str = ""
+    held_digest: str = ""
+
 
 Change = Callable[[Json], SyncPlanStatus | None]
 """From an object as it is now to its next status; None to leave it as it is."""
@@ -78,6 +86,16 @@ def approved_because(body: Json) -> str:
 def is_taken_up(body: Json) -> bool:
     """Has the operator itself said that the approval counts?"""
     return approved_because(body) in (Reason.APPROVED, Reason.APPROVED_MEANWHILE)
+
+
+def is_pending(body: Json, pending: Pending) -> bool:
+    """Is it the one that waits, as it was when it began to?"""
+    return pending == (body["metadata"]["name"], body["spec"].get("heldDigest"))
+
+
+def counts(body: Json, pending: Pending) -> bool:
+    """Is it approved in a way that counts, and not spent?"""
+    return (is_taken_up(body) or is_pending(body, pending)) and is_open(body) and is_approved(body)
 
 
 def is_newly_approved(body: Json) -> bool:

@@ -46,15 +46,16 @@ def approve_command(name: str, namespace: str, held_digest: str) -> str:
     )
 
 
-def beyond_message(plan: Plan, name: str, approved: str) -> str:
+def beyond_message(plan: Plan, name: str, namespace: str, approved: str) -> str:
     """What a plan destroys more than was approved.
 
     Args:
         plan: with steps beyond the approval.
         name: of its SyncPlan.
+        namespace: of its SyncPlan.
         approved: name of the SyncPlan that was approved.
     """
-    shown = f"`engage-sync show-plan {name} --against {approved}` shows all"
+    shown = f"`engage-sync show-plan {name} -n {namespace} --against {approved}` shows all"
     steps = ", ".join(
         f"{step.action.value} {kind_of(step)} {shorten(name_of(step), 40)!r} ({key_of(step)})"
         for step in plan.beyond[:_SHOWN]

@@ -13,7 +13,7 @@ from engage_sync.kube_http import Json
 from engage_sync.plan_document import PlanDocument
 from engage_sync.plans.life import Change
 from engage_sync.plans.owner import Owner
-from engage_sync.plans.reading import PlansUnavailable, read_chunks, together
+from engage_sync.plans.reading import plans_of, read_chunks, together
 from engage_sync.resource import API_VERSION
 from engage_sync.syncplan import SYNCPLAN_KIND, SyncPlanSpec
 
@@ -37,20 +37,7 @@ class PlanObjects:
         Raises:
             PlansUnavailable: the API server does not know SyncPlans.
         """
-        try:
-            found = await self._kube.list_sync_plans(self._owner.namespace, self._owner.labels)
-        except NotFound as error:
-            raise PlansUnavailable(
-                "the API server does not know SyncPlans; install what it has to know: "
-                "`engage-sync crd | kubectl apply -f -`"
-            ) from error
-        ours = [
-            body
-            for body in found
-            if body["spec"]["synctargetUID"] == self._owner.uid
-            and not body["metadata"].get("deletionTimestamp")
-        ]
-        self.known = {str(body["metadata"]["name"]): body for body in sorted(ours, key=_age)}
+        self.known = await plans_of(self._kube, self._owner)
         self._listed = True
 
     async def ensure_listed(self) -> None:
@@ -189,7 +176,3 @@ class PlanObjects:
                 uid=metadata["uid"],
                 resource_version=metadata["resourceVersion"],
             )
-
-
-def _age(body: Json) -> tuple[str, str]:
-    return str(body["metadata"].get("creationTimestamp", "")), str(body["metadata"]["name"])

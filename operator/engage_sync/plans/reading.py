@@ -1,7 +1,8 @@
 """SyncPlans read by whoever looks at them: whole and verified, or not at all."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from engage_sync.kube import Forbidden, KubeError, NotFound, SyncPlans
@@ -84,6 +85,32 @@ async def read_plan(kube: SyncPlans, namespace: str, name: str) -> tuple[Json, P
         ) from error
 
 
+async def plans_of(kube: SyncPlans, owner: Owner) -> dict[str, Json]:
+    """All SyncPlans of this very SyncTarget by name, the oldest first.
+
+    Raises:
+        PlansUnavailable: the API server does not know SyncPlans.
+        KubeError: it did not answer.
+    """
+    try:
+        found = await kube.list_sync_plans(owner.namespace, owner.labels)
+    except NotFound as error:
+        raise PlansUnavailable(
+            "the API server does not know SyncPlans; install what it has to know: "
+            "`engage-sync crd | kubectl apply -f -`"
+        ) from error
+    ours = [
+        body
+        for body in found
+        if body["spec"]["synctargetUID"] == owner.uid and not body["metadata"].get("deletionTimestamp")
+    ]
+    return {str(body["metadata"]["name"]): body for body in sorted(ours, key=_age)}
+
+
+def _age(body: Json) -> tuple[str, str]:
+    return str(body["metadata"].get("creationTimestamp", "")), str(body["metadata"]["name"])
+
+
 async def read_chunks(kube: SyncPlans, owner: Owner, body: Json) -> PlanDocument:
     """The steps of a SyncPlan, verified by its digests. Raises NotThisPlan when they are not (all) there."""
     spec = body["spec"]
@@ -123,3 +150,14 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def in_our_words(done: str) -> Iterator[None]:
+    """Tell the engine what went wrong, as one of its errors."""
+    try:
+        yield
+    except KubeError as error:
+        raise PlansUnavailable(
+            f"the plan (SyncPlan, ConfigMaps) could not be {done}: {error}", retry_after=error.retry_after
+        ) from error

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from engage_sync.kube import Conflict, Invalid, NotFound
 from engage_sync.kube_http import Json
 from engage_sync.plans.cluster import ClusterPlans
+from engage_sync.plans.life import Pending
 from engage_sync.plans.owner import Owner
 from engage_sync.plans.reading import needs_a_run, read_plan
 from engage_sync.syncplan import SyncPlanSpec, SyncPlanStatus
@@ -168,8 +169,7 @@ class Stage:
             self.api,
             self.owner,
             f"{next(self.runs):010x}",
-            self.name,
-            self.held,
+            Pending(self.name, self.held),
             apply=apply,
             calls_left=lambda: left,
             now=lambda: self.now,

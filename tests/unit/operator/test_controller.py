@@ -353,7 +353,7 @@ async def test_what_waits_for_an_approval_says_the_command_and_is_announced_once
     (message,) = [each["message"] for each in cluster.status()["conditions"] if each["type"] == "Stalled"]
     assert "kubectl patch syncplan acme-1 -n tenants" in message
     assert HELD.held_digest in message
-    assert cluster.status()["summary"][1].endswith("engage-sync show-plan acme-1")
+    assert cluster.status()["summary"][1].endswith("engage-sync show-plan acme-1 -n tenants")
     plan = cluster.status()["plan"]
     assert (plan["name"], plan["held"], plan["heldDigest"]) == ("acme-1", 1, HELD.held_digest)
     assert "lastSuccessfulSyncTime" not in cluster.status()

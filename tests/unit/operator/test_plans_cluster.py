@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from engage_sync.kube import Forbidden, NotFound, Unavailable
 from engage_sync.plan_document import NotThisPlan
 from engage_sync.plans import chunks
-from engage_sync.plans.cluster import (
-    KEEP_FINISHED,
-    KEEP_SUPERSEDED,
-    ClusterPlans,
-)
+from engage_sync.plans.approvals import ClusterApprovals
+from engage_sync.plans.cluster import KEEP_FINISHED, KEEP_SUPERSEDED, ClusterPlans
+from engage_sync.plans.life import Pending
 from engage_sync.plans.reading import PlansUnavailable, PlanUnreadable, read_plan
 from reconcilers.errors import Halted, SyncError
 from reconcilers.guard import Budget, Guards, Required
+from reconcilers.model import Key
 from reconcilers.steps import canonical
+from reconcilers.sync import Settings, look
+from reconcilers.why import explain
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import Killed as Dead
 from tests.engine.rig import GateAfter, Rig
@@ -271,6 +272,28 @@ def test_an_approval_of_what_is_not_to_be_done_any_more_is_spent_too(stage: Stag
     assert stage.state() == "ApprovalRequired"
 
 
+def test_who_asks_why_is_told_of_an_approval_that_no_run_took_up_yet(stage: Stage) -> None:
+    def told() -> str:
+        approvals = ClusterApprovals(stage.api, OWNER, Pending(stage.name, stage.held))
+        settings = Settings(guards=stage.guards)
+        view = asyncio.run(look(replace(stage.rig.ports(), plans=approvals), settings))
+        return explain(view, Key("wp:building:20"), settings).outcome[0]
+
+    stage.remove(20)
+    stage.run()
+    assert told().startswith("It waits for an approval to delete it")
+    stage.api.approve(stage.name)
+    writes = len(stage.api.writes)
+
+    assert told().startswith("A run that applies will delete it")
+    assert len(stage.api.writes) == writes
+
+    stage.remove(30)
+    assert told().startswith("It waits for an approval to delete it"), "more goes than was approved"
+    stage.name = ""
+    assert told().startswith("It waits for an approval to delete it"), "of a plan that nobody was shown"
+
+
 def test_more_than_was_approved_waits_and_shows_the_difference(stage: Stage) -> None:
     stage.remove(20)
     stage.run()
@@ -284,7 +307,7 @@ def test_more_than_was_approved_waits_and_shows_the_difference(stage: Stage) -> 
     assert (status, reason) == ("False", "BeyondApproval")
     assert "delete Resource" in message
     assert "Cottage" in message or ", …" in message
-    assert f"`engage-sync show-plan {SECOND} --against {FIRST}` shows all" in message
+    assert f"`engage-sync show-plan {SECOND} -n tenants --against {FIRST}` shows all" in message
     assert stage.condition("Approved", FIRST)[:2] == ("False", "Superseded")
 
     stage.api.approve(SECOND)
@@ -965,7 +988,9 @@ def test_without_the_definition_the_sentence_says_what_to_install(
         raise NotFound("the server could not find the requested resource")
 
     monkeypatch.setattr(stage.api, "list_sync_plans", unknown)
-    plans = ClusterPlans(stage.api, OWNER, "1", apply=True, calls_left=lambda: None, now=lambda: stage.now)
+    plans = ClusterPlans(
+        stage.api, OWNER, "1", Pending(), apply=True, calls_left=lambda: None, now=lambda: stage.now
+    )
 
     with pytest.raises(PlansUnavailable, match=r"engage-sync crd \| kubectl apply -f -"):
         asyncio.run(plans.approved())

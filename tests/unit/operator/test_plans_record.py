@@ -202,13 +202,13 @@ def test_the_longest_command_is_never_cut(message: Any) -> None:
 
 def test_what_goes_beyond_an_approval_is_named() -> None:
     plan = Plan(beyond=tuple(delete(Kind.FLOOR, number, "Lobby") for number in range(5)))
-    text = beyond_message(plan, NAME, NAME)
+    text = beyond_message(plan, NAME, NAMESPACE, NAME)
 
     assert text.startswith(
         f"5 steps go beyond what SyncPlan {NAME} was approved for: delete Floor 'Lobby' (wp:floor:0)"
     )
-    assert text.endswith(f", …; `engage-sync show-plan {NAME} --against {NAME}` shows all")
-    long = beyond_message(Plan(beyond=(delete(Kind.FLOOR, 1, LONG),) * 3), NAME, NAME)
+    assert text.endswith(f", …; `engage-sync show-plan {NAME} -n {NAMESPACE} --against {NAME}` shows all")
+    long = beyond_message(Plan(beyond=(delete(Kind.FLOOR, 1, LONG),) * 3), NAME, NAMESPACE, NAME)
     assert len(long) <= MESSAGE_MAX
     assert long.endswith("shows all")
 

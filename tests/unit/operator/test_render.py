@@ -324,6 +324,21 @@ def test_every_reason_to_hold_is_put_in_words() -> None:
         assert f"| held: {words}; " in markdown_of(data)
 
 
+def test_all_that_holds_a_step_is_told_in_one_sentence() -> None:
+    report = without_the_annex()
+    held = (Held(report.plan.held[0].step, "FutureBookings", ("Destructive", "SubtreeBudget")),)
+    data = as_data(replace(report, plan=replace(report.plan, held=held)), CALLS)
+    told = (
+        "held: people have booked it; it cannot be undone; "
+        "too much of its location would go at once (spec.deletion.subtreeBudget)"
+    )
+
+    (step,) = (step for step in data["steps"] if "held" in step)
+    assert (step["held"], step["heldAlso"]) == ("FutureBookings", ["Destructive", "SubtreeBudget"])
+    assert f"    {told}\n" in text_of(data)
+    assert f"| {told}; " in markdown_of(data)
+
+
 def test_a_rebind_has_a_sign_and_a_count() -> None:
     rig = synced()
     old = rig.source.spaces.pop(100)

@@ -1,21 +1,26 @@
 """What a run leaves in the status; that it is sound is checked wherever a status is written."""
 
+import shlex
 from datetime import UTC, datetime
 
+import pytest
+
 from engage_sync import status
+from engage_sync.cli import show_plan
 from engage_sync.crd import fit_status
 from engage_sync.schedule import Trigger
-from engage_sync.states import Status
+from engage_sync.states import ProgressStatus, Status
 from engage_sync.status import RunFacts
 from reconcilers.apply import Applied, Outcome
 from reconcilers.apply import Status as StepStatus
-from reconcilers.model import KINDS, Key, Kind
-from reconcilers.plan import Plan, Withheld
+from reconcilers.guard import ALWAYS
+from reconcilers.model import KINDS, Entity, Key, Kind
+from reconcilers.plan import Held, Plan, Withheld
 from reconcilers.policy import BY_POLICY
 from reconcilers.proof import Gap
 from reconcilers.prune import NOT_EMPTY
 from reconcilers.report import KindRow, Report
-from reconcilers.steps import Action
+from reconcilers.steps import Action, Create
 from tests.condition_rules import assert_sound
 
 LONG = "long " * 100
@@ -95,3 +100,25 @@ def test_the_summary_is_a_table_of_all_kinds() -> None:
 
     assert [line.split()[0] for line in lines[2:9]] == [kind.value for kind in KINDS]
     assert all(len(line) <= 128 for line in lines)
+
+
+@pytest.mark.parametrize("namespace", ["tenants", "n" * 63])
+@pytest.mark.parametrize("target", ["acme", "a" * 40])
+def test_the_command_that_shows_what_waits_can_be_copied(namespace: str, target: str) -> None:
+    step = Create(Entity(Kind.COUNTRY, Key("wp:country:DE"), ("Germany", None, "DE")))
+    waiting = Report(Plan((step,), held=(Held(step, ALWAYS),)), Applied(), ())
+    name = f"{target}-1f2e3d4c5b"
+    facts = RunFacts(
+        "id", Trigger.SCHEDULE, "Apply", 1, NOW, NOW, waiting, namespace=namespace, plan_name=name
+    )
+    ended = status.finished({}, facts, lambda _: NOW, lambda _: "again soon")
+    under_way = status.progressed(
+        ended, ProgressStatus(done=1, total=2), "on its way", None, NOW, 1, namespace=namespace, waits=True
+    )
+
+    for found in (ended, under_way):
+        line = fit_status(found)["summary"][1]
+        arguments = shlex.split(line.partition("engage-sync show-plan ")[2])
+        given = show_plan.make_context("show-plan", arguments).params
+        assert given["namespace"] == namespace
+        assert given["name"] in (name, target)

@@ -186,7 +186,7 @@ def test_what_goes_with_its_location_counts_for_that_alone() -> None:
     plan = rig.plan()
 
     assert plan.quarantine == ()
-    assert {key for key, reason in held(plan).items() if reason == SUBTREE} == {
+    assert {str(key_of(item.step)) for item in plan.held if SUBTREE in item.reasons} == {
         "wp:building:10",
         *(f"wp:room:{id}" for id in range(1000, 1012)),
         "wp:floor:10",
@@ -677,3 +677,25 @@ def test_a_quarantine_remembers_nothing_either() -> None:
 
     assert rig.sync().plan.quarantine
     assert rig.store.entries is None
+
+
+def test_every_guard_that_holds_a_step_is_named_the_strongest_first() -> None:
+    rig = synced().guarded(Guards(below_location=Budget(1, 1), hold_unknown=True))
+    book(rig, "wp:room:200", "b1")
+    edit(rig.source.buildings, 20, city="Elsewhere")
+
+    told = {str(key_of(item.step)): item.reasons for item in rig.plan().held}
+
+    assert told["wp:building:20"] == (BOOKED, UNKNOWN, DESTRUCTIVE, SUBTREE)
+    assert told["wp:room:200"] == (BOOKED, DESTRUCTIVE, SUBTREE)
+    assert told["wp:room:201"] == (UNKNOWN, DESTRUCTIVE, SUBTREE)
+
+
+def test_of_what_is_quarantined_the_other_guards_are_named_too() -> None:
+    rig = synced().guarded(Guards(deletions=Budget(100, 1, 0)))
+    book(rig, "wp:room:200", "b1")
+    lose(rig, 200, 201)
+
+    told = {str(key_of(item.step)): item.reasons for item in rig.plan().held}
+
+    assert told == {"wp:room:200": (QUARANTINED, BOOKED), "wp:room:201": (QUARANTINED,)}

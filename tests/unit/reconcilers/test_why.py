@@ -520,7 +520,24 @@ def test_a_held_step_says_why_it_waits(guards: Guards, key: str, why_held: str) 
 
     told = outcome(rig, key, guards)
     assert told.startswith("It waits for an approval to ")
-    assert f": {WHY_HELD[why_held]}." in told
+    assert WHY_HELD[why_held] in told
+
+
+def test_a_step_that_several_guards_hold_names_them_all() -> None:
+    rig = synced()
+    rig.bookings.unknown = False
+    rig.bookings.of[rig.target.find("wp:room:200")["id"]] = frozenset({"b1"})
+    del rig.source.spaces[200]
+    guards = replace(UNGUARDED, hold_booked=True, below_location=Budget(1, 1))
+
+    assert outcome(rig, "wp:room:200", guards).startswith(
+        "It waits for an approval to delete it (gone from the source): people have booked it; "
+        "too much of its location would go at once (spec.deletion.subtreeBudget)."
+    )
+    assert (
+        " It would wait without that, too: people have booked it; too much of its location would go at once "
+        "(spec.deletion.subtreeBudget). "
+    ) in outcome(rig, "wp:room:200", replace(guards, deletions=Budget(100, 1, 0)))
 
 
 def test_what_waits_for_a_held_step_says_so() -> None:
