@@ -1,8 +1,8 @@
-"""One run, wired as in production, against a sandbox on a real port."""
+"""One run, wired as in production: what it reads, writes, refuses and tells."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,70 +10,26 @@ from typing import Any
 import pytest
 
 from engage_sync import __version__, app
-from engage_sync.app import ClusterRunner, Means, RunResult, one_run, run_once
+from engage_sync.app import ClusterRunner, RunResult, one_run
 from engage_sync.clients.engage import EngageReader, EngageWriter
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.limits import WEEK, WeekQuota
 from engage_sync.kube import Forbidden, Invalid, Unavailable
-from engage_sync.manifests import Manifests, read_manifests
 from engage_sync.meter import Standing, quota_status
-from engage_sync.sandbox import Account, Addresses, Sandbox
-from engage_sync.sandbox.load import load_csv
-from engage_sync.sandbox.manifests import write_manifests
-from engage_sync.sandbox.server import serving
 from engage_sync.spec import Mode, parse_spec
 from engage_sync.states import Quota
 from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON
 from reconcilers.errors import Halted, QuotaExhausted, SyncError
 from reconcilers.plan import Plan
-from reconcilers.ports import Gate, NoPlans, Ports, Writer
+from reconcilers.ports import Gate, Ports, Writer
 from reconcilers.report import Report
 from reconcilers.sync import Settings, sync_once
-from tests.e2e.harness import SAMPLE
-from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import GateAfter, Heard
 from tests.synctargets import CANARY, manifest, spec
 from tests.unit.operator.cluster import Json
 from tests.unit.operator.plans_stage import FakePlansApi
-
-
-class Unseen(NoPlans):
-    """Plans of a run whose plan is not the subject."""
-
-    published = ""
-
-    async def close(self, report: Report | None, error: SyncError | None) -> None:
-        """Nothing."""
-
-
-@dataclass
-class World:
-    """A sandbox on a port, and what is needed to run against it."""
-
-    sandbox: Sandbox
-    manifests: Manifests
-    store: MemoryStore = field(default_factory=MemoryStore)
-
-    async def run(self, *, apply: bool, gate: Gate = lambda: None, **changes: Any) -> RunResult:
-        arguments = {"quota": None, "secrets": self.manifests, "spec": self.manifests.spec, **changes}
-        spec, secrets, quota = (arguments[name] for name in ("spec", "secrets", "quota"))
-        means = Means(spec, secrets, self.store, Heard(), A_PERSON, quota)
-        return await run_once(means, lambda _: Unseen(), apply=apply, gate=gate)
-
-    @property
-    def writes(self) -> int:
-        return sum(write.system == "engage" for write in self.sandbox.writes)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    sandbox = Sandbox(account=Account(workplace_password=f"{CANARY}-1", engage_password=f"{CANARY}-2"))
-    load_csv(sandbox.workplace.data, SAMPLE)
-    async with serving(sandbox) as address:
-        write_manifests(tmp_path, sandbox.account, Addresses(address), limits=False)
-        files = [tmp_path / "target.yaml", tmp_path / "secrets.yaml"]
-        yield World(sandbox, read_manifests(files))
+from tests.unit.operator.wired import World
 
 
 async def test_a_run_that_applies_writes_and_one_that_plans_does_not(world: World) -> None:
@@ -356,13 +312,14 @@ async def test_the_start_is_told_before_the_end_even_of_a_run_that_ends_at_once(
 async def test_a_run_that_takes_its_time_tells_how_far_it_has_come(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "TELL_SECONDS", 0.01)
+    monkeypatch.setattr(app, "TELL_SECONDS", 0.0)
+    before = asyncio.all_tasks()
     result, told = await telling_run(world)
-    count = len(told.standings)
-    await asyncio.sleep(0.05)
 
     assert result.error is None
-    assert len(told.standings) == count > 1  # and nothing after its end
+    assert len(told.standings) > 1
+    tellers = {task for task in asyncio.all_tasks() - before if "_tick" in repr(task)}
+    assert not tellers, "it tells on after its end"
     done = [standing.progress["done"] for standing in told.standings]
     assert done == sorted(done)
     assert done[-1] > 0
