@@ -12,9 +12,7 @@ import pytest
 
 from engage_sync.plan_document import NotThisPlan
 from engage_sync.plans import chunks
-from engage_sync.plans.cluster import (
-    PlanUnreadable,
-)
+from engage_sync.plans.cluster import PlanUnreadable
 from reconcilers.errors import Halted
 from reconcilers.guard import Budget, Guards, Required
 from tests.engine.rig import GateAfter
