@@ -24,7 +24,6 @@ ONLY_ZONE = {"DE": "W. Europe Standard Time", "IN": "India Standard Time"}
 ENGLISH = {"US": "United States", "DE": "Germany", "IN": "India"}
 
 LEAVES_SCOPE = {"NoReservationCenter", "OutOfScope", "NotReservable", "NotBookableType"}
-CONTAINERS = {"countries", "regions", "groups"}
 REFERENCES = ("InternalParentId", "LocationId", "Floor", "WorkspaceTypeId", "GroupId")
 
 

@@ -18,13 +18,13 @@ DURATION, DEADLINE, RETRY = 3.0, 2.0, 0.4
 """Seconds. The server keeps whole ones."""
 
 
-def _candidate(kube: Kube, namespace: str, identity: str) -> Elector:
+def _candidate(kube: Kube, namespace: str, identity: str, duration: float = DURATION) -> Elector:
     return Elector(
         kube,
         namespace=namespace,
         name="engage-sync",
         identity=identity,
-        duration=DURATION,
+        duration=duration,
         renew_deadline=DEADLINE,
         retry=RETRY,
     )
@@ -57,11 +57,12 @@ async def test_a_killed_leader_is_replaced_and_never_two_lead(kube: Kube, namesp
     killed = time.monotonic()
     done, left = await asyncio.wait(waiting, timeout=30, return_when=asyncio.FIRST_COMPLETED)
 
+    assert done, "nobody took over"
     successor = waiting[done.pop()]
     assert not first.is_leader()
     assert successor.is_leader()
     assert successor.token == 1
-    assert DURATION - RETRY <= time.monotonic() - killed <= DURATION + 3 * RETRY + 2
+    assert time.monotonic() - killed >= DURATION - RETRY
     for task in left:
         task.cancel()
     with pytest.raises(Lost):
@@ -69,18 +70,18 @@ async def test_a_killed_leader_is_replaced_and_never_two_lead(kube: Kube, namesp
 
 
 async def test_a_released_lease_is_taken_at_once(kube: Kube, namespace: str) -> None:
-    first, second = _candidate(kube, namespace, "a"), _candidate(kube, namespace, "b")
+    first, second = (_candidate(kube, namespace, name, duration=600.0) for name in "ab")
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
     await asyncio.wait({waiting}, timeout=RETRY)
+    assert not waiting.done()
 
     await first.release()
-    released = time.monotonic()
-    await waiting
+    async with asyncio.timeout(60):  # a tenth of what it would take to expire
+        await waiting
 
     assert not first.is_leader()
     assert second.is_leader()
-    assert time.monotonic() - released < DURATION / 2
 
 
 async def test_a_lease_deleted_by_hand_is_made_anew_by_its_leader(
@@ -118,7 +119,7 @@ async def test_a_frozen_server_ends_leadership_before_anyone_else_may_lead(
         os.kill(control_plane.pids["kube-apiserver"], signal.SIGCONT)
     await waiting
 
-    assert lost <= DEADLINE + 0.5
+    assert lost < DURATION - RETRY, "somebody else may lead from then on"
     assert second.is_leader()
     assert not first.is_leader()
     with suppress(asyncio.CancelledError):

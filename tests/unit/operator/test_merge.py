@@ -20,11 +20,9 @@ from tests.engine.by_hand import filled, named, twin
 from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import Rig
 from tests.engine.samples import put, space
-from tests.unit.operator.test_app import World, world
 from tests.unit.operator.test_status import NOW, after
+from tests.unit.operator.wired import World
 from tests.unit.reconcilers.test_why import seen
-
-__all__ = ["world"]
 
 CALLS = Requests(source=1, target=2)
 
