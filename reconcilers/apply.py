@@ -112,7 +112,8 @@ class _Run:
                     index = ready.popleft()
                     flying[asyncio.create_task(self._node(index))] = index
                 done, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
+                # In the order of their start: a set has that of addresses, and no run would be like another.
+                for task in [task for task in flying if task in done]:
                     index = flying.pop(task)
                     task.result()
                     for follower in followers[index]:

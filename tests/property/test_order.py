@@ -186,3 +186,13 @@ def test_every_node_waits_only_for_those_before_it() -> None:
 
     assert all(before < index for index, node in enumerate(nodes) for before in node.after)
     assert [node.part for node in nodes].count(Part.REMOVE) == 5
+
+
+def test_the_same_run_makes_the_same_calls_in_the_same_order() -> None:
+    keep: list[object] = []  # so that every run has other addresses
+    runs = set()
+    for number in range(40):
+        keep.append([object() for _ in range(number % 17)])
+        runs.add(tuple((call.verb, call.external_id) for call in synced().target.writes))
+
+    assert len(runs) == 1
