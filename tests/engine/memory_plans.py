@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from reconcilers.errors import SyncError
 from reconcilers.guard import Approval
 from reconcilers.plan import Plan
+from reconcilers.report import Report
 from reconcilers.steps import canonical, key_of
 
 
@@ -14,6 +16,8 @@ class MemoryPlans:
     shown: list[Plan] = field(default_factory=list)
     given: Approval | None = None
     spent: list[str] = field(default_factory=list)
+    published: str = ""
+    """The name that a status would have; there is none."""
 
     def approve(self, plan: Plan) -> Approval:
         """A person approves the held steps of this plan, having seen what goes with each."""
@@ -35,3 +39,6 @@ class MemoryPlans:
         if self.given is not None and plan.approved == self.given.name:
             self.spent.append(self.given.name)
             self.given = None
+
+    async def close(self, report: Report | None, error: SyncError | None) -> None:
+        """Nothing is left to be told."""

@@ -44,6 +44,14 @@ def edit(table: dict[int, T], id: int, **values: Any) -> None:
     table[id] = replace(table[id], **values)
 
 
+def space_in(location: int, group: int, kind: int, floor: str, name: str) -> dict[str, Any]:
+    """A row of Engage: a space that a person made there."""
+    return {
+        "ResourceName": name, "LocationId": location, "FloorNumber": floor, "GroupId": group,
+        "WorkspaceTypeId": kind, "MaxCapacity": 3,
+    }  # fmt: skip
+
+
 def remove_building(source: MemorySource, id: int) -> None:
     """A building is gone from the source, with all that is in it."""
     gone = {floor.id for floor in source.floors.values() if floor.building == id}

@@ -80,6 +80,17 @@ def test_the_pages_hold_commands_at_all() -> None:
     assert sum(len(list(commands(page))) for page in PAGES) > 20
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named(PAGES))
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    files = {file.name: file.read_text("utf-8") for file in (ROOT / "tests").rglob("*.py")}
+    code = "\n".join(files.values())
+    text = page.read_text("utf-8")
+    gone = {name for name in re.findall(r"\b(test_\w+\.py)\b", text) if name not in files}
+    gone |= {name for name in re.findall(r"::(\w+)`", text) if f"def {name}(" not in code}
+
+    assert gone == set()
+
+
 def test_every_reason_is_in_the_tables_for_operators() -> None:
     page = (ROOT / "docs" / "operations.md").read_text("utf-8")
     cells = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("|")]

@@ -13,6 +13,7 @@ from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import Call, MemoryTarget
 from tests.engine.rig import UNGUARDED, Rig
+from tests.engine.samples import space_in
 from tests.property.laws import difference, edit_all, sync_or_refuse
 from tests.strategies import Edit, Hand, hands, histories, murky_histories, tidy_worlds
 
@@ -50,13 +51,6 @@ def add_foreigners(target: MemoryTarget) -> None:
     target.insert("floors", floor)
     kind = target.insert("workspaceTypes", {"ResourceName": "Throne", "Family": "Hourly"})
     target.insert("rooms", space_in(location, group, kind, "0", "Hall"))
-
-
-def space_in(location: int, group: int, kind: int, floor: str, name: str) -> dict[str, Any]:
-    return {
-        "ResourceName": name, "LocationId": location, "FloorNumber": floor, "GroupId": group,
-        "WorkspaceTypeId": kind, "MaxCapacity": 3,
-    }  # fmt: skip
 
 
 def settle_in(target: MemoryTarget, pick: int) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 import httpx
 
-from engage_sync.sandbox import Sandbox
+from engage_sync.sandbox import ManualClock, Sandbox
 from engage_sync.sandbox.account import Account
 
 SHOWN = 10
@@ -144,6 +144,7 @@ class Stage:
     """A sandbox behind a server that sings; it gives tokens with canaries and speaks of old ones too."""
 
     box: Sandbox
+    clock: ManualClock
     songs: list[Song] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     number: int = 0

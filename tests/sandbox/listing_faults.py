@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from engage_sync.app import Means, RunResult, run_once
-from engage_sync.clients.timing import Timing
 from engage_sync.conditions import Type, get
 from engage_sync.sandbox import Fault, ManualClock, Sandbox
 from engage_sync.sandbox.account import Addresses
@@ -24,13 +23,12 @@ from engage_sync.schedule import Trigger
 from engage_sync.spec import Spec, parse_spec
 from engage_sync.status import RunFacts, finished
 from engage_sync.trust import A_PERSON
-from reconcilers.errors import SyncError
 from reconcilers.model import Entry, Key
-from reconcilers.report import Report
 from tests.e2e.crash_world import Item, canonical, duplicates, tally
 from tests.engine.memory_plans import MemoryPlans
 from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import Heard
+from tests.sandbox.sandbox_helpers import instant
 from tests.synctargets import UNGUARDED
 
 Listing = tuple[str, str]
@@ -272,15 +270,6 @@ def _is_filler(kind: str, record: Mapping[str, Any]) -> bool:
 # Runs
 
 
-class Plans(MemoryPlans):
-    """Plans in memory, as a run closes them."""
-
-    published = ""
-
-    async def close(self, report: Report | None, error: SyncError | None) -> None:
-        """Nothing."""
-
-
 @dataclass
 class World:
     """Both systems and a mapping."""
@@ -311,7 +300,7 @@ class World:
             disturbance.data = self.sandbox.workplace.data
         with self._instant():
             means = Means(self._spec(guards), Secrets(self.sandbox), self.store, Heard(), A_PERSON)
-            result = asyncio.run(run_once(means, lambda _: Plans(), apply=True, gate=lambda: None))
+            result = asyncio.run(run_once(means, lambda _: MemoryPlans(), apply=True, gate=lambda: None))
         self.sandbox.faults = Faults()
         return result
 
@@ -337,8 +326,18 @@ class World:
         whole = {**told, "defaults": {"country": DEFAULT_COUNTRY}, **GUARDS[guards]}
         return parse_spec(whole, allow_insecure_http=True)
 
-    def _instant(self) -> Any:
-        return instant(self.sandbox, self.clock)
+    @contextmanager
+    def _instant(self) -> Iterator[None]:
+        """All that is sent goes to the sandbox, and the engine has its clock."""
+        now = self.clock
+
+        class Clock:
+            def now(self) -> float:
+                return now()
+
+        with instant(self.sandbox.transport, self.clock), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("engage_sync.app._SystemClock", Clock)
+            yield
 
 
 class Secrets:
@@ -351,23 +350,6 @@ class Secrets:
         """The keys of one."""
         known: Mapping[str, str] | None = self._known.get(name)
         return known
-
-
-@contextmanager
-def instant(sandbox: Sandbox, clock: ManualClock) -> Iterator[None]:
-    """All that is sent goes to the sandbox, and time never waits."""
-
-    class Clock:
-        def now(self) -> float:
-            return clock()
-
-    timing = Timing(clock, clock, clock.sleep, lambda: 0.5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engage_sync.app.network_transport", lambda trust: sandbox.transport())
-        patch.setattr("engage_sync.app._SystemClock", Clock)
-        for module in ("http", "engage_session"):
-            patch.setattr(f"engage_sync.clients.{module}.Timing", lambda: timing)
-        yield
 
 
 # What became of it

@@ -1,10 +1,14 @@
 """A sandbox with a clock that never waits, and clients of both its systems."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 
+from engage_sync.clients.timing import Timing
 from engage_sync.sandbox import ManualClock, Sandbox
 
 WORKPLACE = "http://sandbox.test/workplace/external/api/rest/v2"
@@ -15,6 +19,17 @@ TOKEN = "http://sandbox.test/engage/tokenproviderapi/token"
 def make_sandbox(**options: Any) -> tuple[Sandbox, ManualClock]:
     clock = ManualClock()
     return Sandbox(clock=clock, sleep=clock.sleep, **options), clock
+
+
+@contextmanager
+def instant(transport: Callable[[], httpx.AsyncBaseTransport], clock: ManualClock) -> Iterator[None]:
+    """All that the product sends goes there, and no client ever waits."""
+    timing = Timing(clock, clock, clock.sleep, lambda: 0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engage_sync.app.network_transport", lambda trust: transport())
+        for module in ("http", "engage_session"):
+            patch.setattr(f"engage_sync.clients.{module}.Timing", lambda: timing)
+        yield
 
 
 def workplace_headers(sandbox: Sandbox) -> dict[str, str]:

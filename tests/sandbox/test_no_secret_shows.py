@@ -1,52 +1,31 @@
 """Canaries in every place where a secret can be, servers that repeat them, and nothing that shows one."""
 
 import asyncio
-import base64
-import contextlib
-import io
-import json
-import logging
-import sys
 import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage_sync import cli
-from engage_sync.app import RunResult
 from engage_sync.clients.answers import clean_message
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import Secret
-from engage_sync.clients.timing import Timing
-from engage_sync.cluster_run import ClusterRunner
-from engage_sync.sandbox import Fault, ManualClock, Sandbox
+from engage_sync.sandbox import Fault
 from engage_sync.sandbox.faults import KINDS
-from engage_sync.sandbox.manifests import secrets as secret_manifests
-from engage_sync.sandbox.manifests import sync_target
-from engage_sync.trust import Trust
 from tests.sandbox.canaries import (
     DRESSES,
     SHAPES,
     VOICES,
     WRONG_SHAPES,
     Song,
-    Stage,
-    account,
     canary,
-    files_below,
     found,
-    rendered,
-    unpacked,
 )
+from tests.sandbox.stages import Kube, listening, run_cli, run_in_cluster, stage
 from tests.synctargets import spec
-from tests.unit.operator.cluster import Cluster, FakeKube
-from tests.unit.operator.plans_stage import FakePlansApi
+from tests.unit.operator.cluster import Cluster
 
 STATUSES = [200, 201, 204, 301, 307, 400, 401, 403, 404, 409, 422, 429, 500, 503, 504]
 EXAMPLES = settings().max_examples
@@ -66,128 +45,6 @@ faults = st.builds(
     method=st.sampled_from([None, "GET", "POST", "PUT"]),
     occurrences=st.sampled_from(["all", "every 3", "2-4", "5+"]),
 )
-
-
-def stage(shape: str = "plain", *songs: Song, token_life: float = 3600) -> Stage:
-    clock = ManualClock()
-    box = Sandbox(clock=clock, sleep=clock.sleep, account=account(shape), token_life=token_life)
-    building = box.seed.building("HQ", city="Kassel", center=box.seed.center())
-    floor = box.seed.floor(building)
-    box.seed.room(floor, box.seed.space_type("Lab"), "R1")
-    return Stage(box, list(songs))
-
-
-class Kube:
-    """A cluster in memory: SyncTargets, Events, ConfigMaps, and Secrets in two namespaces."""
-
-    def __init__(self, secrets: dict[str, dict[str, str]]) -> None:
-        self.targets, self.secrets = FakeKube(), secrets
-        self.maps = FakePlansApi(lambda: datetime.now(UTC))
-        self.asked: set[str] = set()
-
-    def __getattr__(self, name: str) -> Any:
-        kept = any(each in name for each in ("config_map", "sync_plan"))
-        return getattr(self.maps if kept else self.targets, name)
-
-    async def get_secret(self, namespace: str, name: str) -> dict[str, str] | None:
-        self.asked.add(namespace)
-        return self.secrets.get(name)
-
-    def shown(self) -> str:
-        """Everything in it that is no Secret."""
-        maps = [
-            unpacked(base64.b64decode(value))
-            for found in self.maps.objects.values()
-            for value in found.get("binaryData", {}).values()
-        ]
-        return repr((self.targets.objects, self.targets.events, self.maps.objects, self.maps.plans, maps))
-
-
-@contextlib.contextmanager
-def listening(stage: Stage) -> Iterator[io.StringIO]:
-    """All that is logged, by whomever and at any level, and printed meanwhile; time never waits."""
-    heard = io.StringIO()
-    handler = logging.StreamHandler(heard)
-    root, clock = logging.getLogger(), stage.box._sleep.__self__  # type: ignore[attr-defined]
-    before = root.level, {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(heard),
-        contextlib.redirect_stderr(heard),
-    ):
-        patch.setattr("engage_sync.app.network_transport", lambda trust: stage.transport())
-        timing = Timing(clock, clock, clock.sleep, lambda: 0.5)
-        for module in ("http", "engage_session"):
-            patch.setattr(f"engage_sync.clients.{module}.Timing", lambda: timing)
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG)
-        for name in before[1]:
-            logging.getLogger(name).setLevel(logging.DEBUG)
-        try:
-            yield heard
-        finally:
-            root.removeHandler(handler)
-            root.setLevel(before[0])
-            for name, level in before[1].items():
-                logging.getLogger(name).setLevel(level)
-
-
-def loopback_spec(stage: Stage, mode: str = "Apply") -> dict[str, Any]:
-    """Whatever the host, the stage answers; loopback is what tests may name."""
-    made: dict[str, Any] = json.loads(
-        json.dumps(sync_target(stage.box.addresses, limits=False)["spec"]).replace(
-            "sandbox.test", "127.0.0.1"
-        )
-    )
-    return {**made, "mode": mode}
-
-
-def secrets_of(stage: Stage) -> dict[str, dict[str, str]]:
-    return {
-        each["metadata"]["name"]: dict(each["stringData"]) for each in secret_manifests(stage.box.account)
-    }
-
-
-async def run_in_cluster(stage: Stage, mode: str = "Apply", looks: int = 3) -> tuple[str, Cluster]:
-    """The controller looks a few times; everything that anybody could see of it."""
-    kube = Kube(secrets_of(stage))
-    errors: list[str] = []
-
-    class Runner(ClusterRunner):
-        async def run(self, *arguments: Any) -> RunResult:
-            result = await super().run(*arguments)
-            errors.append(rendered(result.error) if result.error else "")
-            errors.append(repr(result))
-            return result
-
-    cluster = Cluster(kube=kube)  # type: ignore[arg-type]
-    cluster.controller.trust = trust = Trust(loopback=True)
-    cluster.controller.runner = Runner(kube, trust)  # type: ignore[arg-type]
-    with listening(stage) as heard:
-        watched = cluster.apply(loopback_spec(stage, mode))
-        for number in range(looks):
-            stage.heard.clear()  # a server that speaks of another run's token is beyond us
-            cluster.annotate(watched, requested_at=str(number))
-            await cluster.look(watched)
-    assert kube.asked == {"tenants"}  # Secrets come from its own namespace alone
-    return "\n".join([heard.getvalue(), kube.shown(), *errors]), cluster
-
-
-def run_cli(stage: Stage, command: str, output: str, folder: Path) -> str:
-    """The command line as a person starts it; what it prints and keeps."""
-    target = {**sync_target(stage.box.addresses, limits=False), "spec": loopback_spec(stage)}
-    (folder / "target.yaml").write_text(yaml.safe_dump(target))
-    secrets = folder / "given" / "secrets.yaml"
-    secrets.parent.mkdir()
-    secrets.write_text(yaml.safe_dump_all(secret_manifests(stage.box.account), allow_unicode=True))
-    state = folder / "state"
-    arguments = ["engage-sync", command, "-f", str(folder / "target.yaml"), "-f", str(secrets),
-                 "--state", str(state), "-o", output]  # fmt: skip
-    with listening(stage) as heard, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", arguments)
-        with contextlib.suppress(SystemExit):
-            cli.main()
-    return heard.getvalue() + files_below(state)
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))

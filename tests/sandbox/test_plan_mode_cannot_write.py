@@ -19,7 +19,7 @@ from reconcilers.levels import LEVELS
 from reconcilers.model import Key, Kind, Value
 from tests.sandbox.bench import Bench, make
 from tests.sandbox.sandbox_helpers import make_sandbox
-from tests.sandbox.test_no_secret_shows import run_in_cluster, stage
+from tests.sandbox.stages import run_in_cluster, stage
 
 SEEN = {"GET", "HEAD"}
 

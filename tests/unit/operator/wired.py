@@ -7,20 +7,10 @@ from engage_sync.app import Means, RunResult, run_once
 from engage_sync.manifests import Manifests
 from engage_sync.sandbox import Sandbox
 from engage_sync.trust import A_PERSON
-from reconcilers.errors import SyncError
-from reconcilers.ports import Gate, NoPlans
-from reconcilers.report import Report
+from reconcilers.ports import Gate
+from tests.engine.memory_plans import MemoryPlans
 from tests.engine.memory_store import MemoryStore
 from tests.engine.rig import Heard
-
-
-class Unseen(NoPlans):
-    """Plans of a run whose plan is not the subject."""
-
-    published = ""
-
-    async def close(self, report: Report | None, error: SyncError | None) -> None:
-        """Nothing."""
 
 
 @dataclass
@@ -35,7 +25,7 @@ class World:
         arguments = {"quota": None, "secrets": self.manifests, "spec": self.manifests.spec, **changes}
         spec, secrets, quota = (arguments[name] for name in ("spec", "secrets", "quota"))
         means = Means(spec, secrets, self.store, Heard(), A_PERSON, quota)
-        return await run_once(means, lambda _: Unseen(), apply=apply, gate=gate)
+        return await run_once(means, lambda _: MemoryPlans(), apply=apply, gate=gate)
 
     @property
     def writes(self) -> int:

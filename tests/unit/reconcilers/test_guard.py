@@ -27,9 +27,8 @@ from reconcilers.steps import Create, Update, canonical, key_of
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, Rig
-from tests.engine.samples import DESK, ROOM, building, edit, put, space, synced, two_buildings
+from tests.engine.samples import DESK, ROOM, building, edit, put, space, space_in, synced, two_buildings
 from tests.property.laws import difference
-from tests.property.test_guards import space_in
 
 NEVER = Guards(required=Required.NEVER)
 

@@ -5,8 +5,7 @@ import pytest
 from reconcilers.errors import EmptySource, TransientError
 from reconcilers.model import Key, MappingState, Origin, State, content_digest
 from tests.engine.rig import GateAfter, Rig
-from tests.engine.samples import edit, put, space, synced, two_buildings
-from tests.property.test_guards import space_in
+from tests.engine.samples import edit, put, space, space_in, synced, two_buildings
 
 APOLLO = Key("wp:room:100")
 

@@ -10,8 +10,7 @@ from reconcilers.sync import Settings
 from reconcilers.translate import translate
 from tests.engine.memory_target import MemoryTarget
 from tests.engine.rig import UNGUARDED, Rig
-from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
-from tests.property.test_guards import space_in
+from tests.engine.samples import DESK, building, edit, put, space, space_in, synced, two_buildings
 
 
 def withheld(rig: Rig) -> dict[str, str]:
