@@ -7,7 +7,7 @@ building code carries the location's id; it also keeps apart two locations of on
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from unicodedata import category
+from unicodedata import category, normalize
 
 from engage_sync.spacedata.columns import FIRST_ROW, Column
 from engage_sync.spacedata.example import Record
@@ -192,7 +192,9 @@ class _Extractor:
 
 def tidy(text: str) -> str:
     """A text as the template takes it: no characters that stand for none, no blanks that do not count."""
-    return clean("".join(" " if c in "\t\n\r" else c for c in text if c in "\t\n\r" or not _is_control(c)))
+    told = clean("".join(" " if c in "\t\n\r" else c for c in text if c in "\t\n\r" or not _is_control(c)))
+    seen = any(category(character) not in ("Cf", "Zs") for character in told)
+    return normalize("NFC", told) if seen else ""
 
 
 def _is_control(character: str) -> bool:
