@@ -152,6 +152,27 @@ def test_two_of_one_name_are_told_apart_by_their_floor_and_not_by_a_suffix_of_ou
     untouched(rig)
 
 
+@pytest.mark.parametrize("blank", [" Apollo 11", "apollo 11  "])
+def test_a_name_is_let_go_of_before_another_takes_it_whatever_blanks_it_ends_with(blank: str) -> None:
+    rig = filled()
+    put(rig.source, space(100, "Apollo 11", 1), space(101, "Apollo 11", 2))  # the second one gets a suffix
+    gemini = named(rig.target, "rooms", "Gemini")
+    (apollo,) = (
+        row
+        for row in rig.target.tables["rooms"].values()
+        if (row["ResourceName"], row["LocationId"]) == ("Apollo", gemini["LocationId"])
+    )
+    apollo["ResourceName"], gemini["ResourceName"] = "APOLLO 11", blank
+    gemini["FloorNumber"] = "1"
+
+    rig.sync()
+
+    assert (apollo["ResourceName"], gemini["ResourceName"]) == ("Apollo 11", "Apollo 11 (1st Floor)")
+    rooms = [call.external_id for call in rig.target.writes if call.table == "rooms"]
+    assert rooms.index("wp:room:101") < rooms.index("wp:room:100")
+    untouched(rig)
+
+
 def test_two_of_one_name_where_engage_has_one_elsewhere_are_left_alone() -> None:
     rig = filled()
     put(rig.source, Floor(9, "Roof", 10), space(101, "Gemini", 9), space(103, "Gemini", 9))
