@@ -19,6 +19,7 @@ from engage_sync.spacedata.type_groups import ME, WE
 from engage_sync.spacedata.zip_codes import state_of_zip
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import PERSONAL
+from reconcilers.merge import PERSONAL_SUFFIX
 from reconcilers.model import Current, Holdings, Kind
 from reconcilers.text import clean, fold
 
@@ -216,7 +217,7 @@ def _type_names(
     for id, variant in used:
         name = names.get(id or 0) or (f"Type {id}" if id else "Room")
         if taken.setdefault(name, variant) != variant:
-            name = f"{name} (personal)"
+            name += PERSONAL_SUFFIX
             taken.setdefault(name, variant)
         settled[id, variant] = name
     return settled

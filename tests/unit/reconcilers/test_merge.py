@@ -17,7 +17,7 @@ from reconcilers.sync import sync_once
 from tests.engine.by_hand import filled, named, places, twin
 from tests.engine.memory_target import SPACES, MemoryTarget
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, building, edit, put, space, synced
+from tests.engine.samples import DESK, ROOM, building, edit, put, space, synced
 
 
 def actions(plan: Plan) -> set[Action]:
@@ -593,3 +593,18 @@ def test_new_gives_the_next_free_number_whatever_engage_has() -> None:
     renamed(rig, 2, "1st Floor", "UG", "-1")
     rig.sync()
     assert numbers(rig) == {"Ground Floor": "0", "UG": "1"}
+
+
+def test_a_type_that_an_extract_told_apart_from_its_namesake_is_found_again() -> None:
+    rig = filled()
+    desk = named(rig.target, "workspaceTypes", "Desk")
+    desk.update(ResourceName="Conference")  # of the other family
+    edit(rig.source.types, DESK, name="Conference (personal)")
+    edit(rig.source.types, ROOM, name="conference")
+
+    plan = rig.plan()
+    rig.sync()
+
+    assert actions(plan) == {Action.ADOPT}
+    assert (desk["ExternalId"], desk["ResourceName"]) == ("wp:type:53", "Conference (personal)")
+    untouched(rig)
