@@ -24,6 +24,8 @@ CLAIMED = "ClaimedMatch"
 BELOW = "BelowUnmatched"
 """It hangs on something that is left alone."""
 UNMATCHED = (AMBIGUOUS, CLAIMED, BELOW)
+PERSONAL_SUFFIX = " (personal)"
+"""What an extract adds to a type of personal spaces that has a namesake of meeting spaces."""
 
 T = TypeVar("T")
 Values = tuple[Value, ...]
@@ -186,6 +188,10 @@ def _folded(values: Values) -> str:
     return alike(_name(values))
 
 
+def _without_suffix(values: Values) -> str:
+    return _folded(values).removesuffix(PERSONAL_SUFFIX)
+
+
 def _known_country(values: Values) -> str:
     return countries.code_of_name(_name(values)) or countries.same_code(str(values[_CODE]))
 
@@ -203,6 +209,7 @@ _FORMS: dict[Kind, tuple[Stage, ...]] = {
     ),
     # Cities that fold alike are one region, by their keys.
     Kind.REGION: (*_BY_NAME, (lambda values: fold(_name(values)), False)),
+    Kind.WORKSPACE_TYPE: (*_BY_NAME, (_without_suffix, False)),
     Kind.RESOURCE: ((_name, True), (_name, False), (_folded, True), (_folded, False)),
 }
 """How likeness is looked for, the closest first."""

@@ -110,4 +110,5 @@ class Spare:
 
 
 def _folded(value: Value) -> Value:
-    return value.casefold() if isinstance(value, str) else value
+    """As a target compares that trims names; one that does not has one order more than it needs."""
+    return value.strip().casefold() if isinstance(value, str) else value

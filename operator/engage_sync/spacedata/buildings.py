@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from unicodedata import normalize
 
 from engage_sync.spacedata.cells import CellReader
 from engage_sync.spacedata.columns import BUILDING_COLUMNS, Column
@@ -12,6 +13,11 @@ from engage_sync.spacedata.rows import Row
 
 Key = tuple[Column, str]
 """What tells a building from others: its code, else its name, in any case of letters."""
+
+
+def folded(text: str) -> str:
+    """A text without case; a letter and its mark are one character, though some programs write two."""
+    return normalize("NFC", text.casefold())
 
 
 class Draft:
@@ -45,14 +51,14 @@ def _codes_by_name(rows: Iterable[Row]) -> Mapping[str, set[str]]:
     for row in rows:
         name, code = row[Column.BUILDING_NAME], row[Column.BUILDING_CODE]
         if name and code:
-            codes[name.casefold()].add(code.casefold())
+            codes[folded(name)].add(folded(code))
     return codes
 
 
 def _key(row: Row, codes: Mapping[str, set[str]], cells: CellReader, problems: Problems) -> Key | None:
     name, code = row[Column.BUILDING_NAME], row[Column.BUILDING_CODE]
     if code:
-        return Column.BUILDING_CODE, code.casefold()
+        return Column.BUILDING_CODE, folded(code)
     if name is None or code is None:
         return None
     place = cells.place(row.number, Column.BUILDING_NAME)
@@ -62,14 +68,14 @@ def _key(row: Row, codes: Mapping[str, set[str]], cells: CellReader, problems: P
             "fill in one of them",
         )  # fmt: skip
         return None
-    known = codes.get(name.casefold(), set())
+    known = codes.get(folded(name), set())
     if len(known) > 1:
         problems.add(
             Reason.AMBIGUOUS_BUILDING, place, name,
             f"{len(known)} buildings of different codes have this name", "fill in the Building Code",
         )  # fmt: skip
         return None
-    return (Column.BUILDING_CODE, min(known)) if known else (Column.BUILDING_NAME, name.casefold())
+    return (Column.BUILDING_CODE, min(known)) if known else (Column.BUILDING_NAME, folded(name))
 
 
 def _take(draft: Draft, row: Row, cells: CellReader, problems: Problems) -> None:
@@ -88,7 +94,7 @@ def _compare(
 ) -> None:
     """Note that a later row of a building says otherwise than its first."""
     first = draft.values[column]
-    if value == first or value.casefold() == first.casefold():
+    if value == first or folded(value) == folded(first):
         return
     if column is Column.COUNTRY and country_code(value) == country_code(first) != "":
         return

@@ -180,6 +180,12 @@ class CellReader:
                 "shorten it",
             )  # fmt: skip
             return None
+        if tidy and all(category(character) in ("Cf", "Zs") for character in tidy):
+            self._note(
+                Reason.INVISIBLE_CHARACTER, row, column, "it holds nothing that can be seen, so it is blank",
+                "clear the cell, or type it again",
+            )  # fmt: skip
+            return ""
         if tidy and tidy != text:
             self._note(
                 Reason.BLANKS, row, column, "it has blanks or line breaks that do not count",

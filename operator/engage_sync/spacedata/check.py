@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
-from engage_sync.spacedata.buildings import Draft, Key, building, group_rows
+from engage_sync.spacedata.buildings import Draft, Key, building, folded, group_rows
 from engage_sync.spacedata.cells import CellReader
 from engage_sync.spacedata.columns import FIRST_ROW, Column
 from engage_sync.spacedata.grid import Sheet
@@ -112,7 +113,7 @@ class _Hierarchy:
                     "fill in one that exists in Workplace",
                 )  # fmt: skip
         if key and floor:
-            floor_key = (key, floor.casefold())
+            floor_key = (key, folded(floor))
             found = self.floors.setdefault(floor_key, Floor(self.buildings[key], floor, row.number))
             if room:
                 self._add_room(row, found, floor_key, room)
@@ -131,9 +132,9 @@ class _Hierarchy:
             row=row.number,
         )
         self.rooms.append(room)
-        exact, folded = (*floor_key, name), (*floor_key, name.casefold())
+        exact, caseless = (*floor_key, normalize("NFC", name)), (*floor_key, folded(name))
         first = self._exact.setdefault(exact, row.number)
-        similar = self._rooms.setdefault(folded, room)
+        similar = self._rooms.setdefault(caseless, room)
         if first != row.number:
             cell = self._cells.place(first, Column.ROOM).cell
             self._note(

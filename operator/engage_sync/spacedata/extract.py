@@ -7,7 +7,7 @@ building code carries the location's id; it also keeps apart two locations of on
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from unicodedata import category
+from unicodedata import category, normalize
 
 from engage_sync.spacedata.columns import FIRST_ROW, Column
 from engage_sync.spacedata.example import Record
@@ -19,6 +19,7 @@ from engage_sync.spacedata.type_groups import ME, WE
 from engage_sync.spacedata.zip_codes import state_of_zip
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import PERSONAL
+from reconcilers.merge import PERSONAL_SUFFIX
 from reconcilers.model import Current, Holdings, Kind
 from reconcilers.text import clean, fold
 
@@ -192,7 +193,9 @@ class _Extractor:
 
 def tidy(text: str) -> str:
     """A text as the template takes it: no characters that stand for none, no blanks that do not count."""
-    return clean("".join(" " if c in "\t\n\r" else c for c in text if c in "\t\n\r" or not _is_control(c)))
+    told = clean("".join(" " if c in "\t\n\r" else c for c in text if c in "\t\n\r" or not _is_control(c)))
+    seen = any(category(character) not in ("Cf", "Zs") for character in told)
+    return normalize("NFC", told) if seen else ""
 
 
 def _is_control(character: str) -> bool:
@@ -214,7 +217,7 @@ def _type_names(
     for id, variant in used:
         name = names.get(id or 0) or (f"Type {id}" if id else "Room")
         if taken.setdefault(name, variant) != variant:
-            name = f"{name} (personal)"
+            name += PERSONAL_SUFFIX
             taken.setdefault(name, variant)
         settled[id, variant] = name
     return settled

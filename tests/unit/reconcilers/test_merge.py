@@ -17,7 +17,7 @@ from reconcilers.sync import sync_once
 from tests.engine.by_hand import filled, named, places, twin
 from tests.engine.memory_target import SPACES, MemoryTarget
 from tests.engine.rig import Rig
-from tests.engine.samples import DESK, building, edit, put, space, synced
+from tests.engine.samples import DESK, ROOM, building, edit, put, space, synced
 
 
 def actions(plan: Plan) -> set[Action]:
@@ -149,6 +149,27 @@ def test_two_of_one_name_are_told_apart_by_their_floor_and_not_by_a_suffix_of_ou
 
     assert (gemini["ExternalId"], apollo["ExternalId"]) == ("wp:room:101", "wp:room:100")
     assert (gemini["ResourceName"], apollo["ResourceName"]) == ("Gemini (Ground Floor)", "Gemini")
+    untouched(rig)
+
+
+@pytest.mark.parametrize("blank", [" Apollo 11", "apollo 11  "])
+def test_a_name_is_let_go_of_before_another_takes_it_whatever_blanks_it_ends_with(blank: str) -> None:
+    rig = filled()
+    put(rig.source, space(100, "Apollo 11", 1), space(101, "Apollo 11", 2))  # the second one gets a suffix
+    gemini = named(rig.target, "rooms", "Gemini")
+    (apollo,) = (
+        row
+        for row in rig.target.tables["rooms"].values()
+        if (row["ResourceName"], row["LocationId"]) == ("Apollo", gemini["LocationId"])
+    )
+    apollo["ResourceName"], gemini["ResourceName"] = "APOLLO 11", blank
+    gemini["FloorNumber"] = "1"
+
+    rig.sync()
+
+    assert (apollo["ResourceName"], gemini["ResourceName"]) == ("Apollo 11", "Apollo 11 (1st Floor)")
+    rooms = [call.external_id for call in rig.target.writes if call.table == "rooms"]
+    assert rooms.index("wp:room:101") < rooms.index("wp:room:100")
     untouched(rig)
 
 
@@ -572,3 +593,18 @@ def test_new_gives_the_next_free_number_whatever_engage_has() -> None:
     renamed(rig, 2, "1st Floor", "UG", "-1")
     rig.sync()
     assert numbers(rig) == {"Ground Floor": "0", "UG": "1"}
+
+
+def test_a_type_that_an_extract_told_apart_from_its_namesake_is_found_again() -> None:
+    rig = filled()
+    desk = named(rig.target, "workspaceTypes", "Desk")
+    desk.update(ResourceName="Conference")  # of the other family
+    edit(rig.source.types, DESK, name="Conference (personal)")
+    edit(rig.source.types, ROOM, name="conference")
+
+    plan = rig.plan()
+    rig.sync()
+
+    assert actions(plan) == {Action.ADOPT}
+    assert (desk["ExternalId"], desk["ResourceName"]) == ("wp:type:53", "Conference (personal)")
+    untouched(rig)

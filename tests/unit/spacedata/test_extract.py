@@ -190,3 +190,21 @@ def test_of_two_that_are_tidied_to_one_name_the_row_is_the_one_that_is_written_s
     assert finding.ground is Ground.LEFT_OUT
     assert "id 50, 51" in finding.message
     assert "so the row is 51, whose name is written like this" in finding.message
+
+
+def test_names_that_differ_by_nothing_to_be_seen_are_one(tmp_path: Path) -> None:
+    found = extracted(
+        location(30, "HQ", 20),
+        current(Kind.FLOOR, 40, "EG", 30, "0"),
+        room(50, "Caf\u00e9", 40),
+        room(51, "Cafe\u0301", 40),
+    )
+    assert [record[Column.ROOM] for record in found.records] == ["Caf\u00e9"]
+    assert read_back(tmp_path, found) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u200f \ufeff"])
+def test_a_name_of_which_nothing_can_be_seen_is_none(tmp_path: Path, name: str) -> None:
+    found = extracted(location(30, "HQ", 20), current(Kind.FLOOR, 40, name, 30, "7"), room(50, name, 40))
+    assert [(one[Column.FLOOR], one[Column.ROOM]) for one in found.records] == [("7", "Resource 50")]
+    assert read_back(tmp_path, found) == (1, 1, 1)

@@ -1,6 +1,7 @@
 """One spoiled cell, one problem, at that cell; in both formats."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -289,3 +290,27 @@ def test_errors_come_before_warnings(tmp_path: Path) -> None:
     data = check(tmp_path, xlsx(grid({**GOOD, Column.ROOM: "301 "}, {**SECOND, Column.FLOOR: ""})))
 
     assert [problem.severity for problem in data.problems] == [Severity.ERROR, Severity.WARNING]
+
+
+@formats
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [(Column.FLOOR, "NoFloor"), (Column.SPACE_TYPE, "NoSpaceType"), (Column.ROOM, "WithoutRooms")],
+)
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff ", "\u200f\u200e"])
+def test_a_cell_of_which_nothing_can_be_seen_is_blank(
+    tmp_path: Path, column: Column, reason: str, text: str, format: str
+) -> None:
+    data = check(tmp_path, WRITERS[format](grid({**GOOD, column: text})))
+    assert sorted(found(data)) == sorted([(reason, at(column)), ("InvisibleCharacter", at(column))])
+
+
+@formats
+def test_a_letter_and_its_mark_are_one_character_or_two(tmp_path: Path, format: str) -> None:
+    one, two = (
+        {**GOOD, Column.CITY: normalize(form, "München"), Column.FLOOR: normalize(form, "Café")}
+        for form in ("NFC", "NFD")
+    )
+    data = check(tmp_path, WRITERS[format](grid(one, {**two, Column.ROOM: "302"}, two)))
+    assert found(data) == [("DuplicateRoom", "I7")]
+    assert (len(data.buildings), len(data.floors)) == (1, 1)
