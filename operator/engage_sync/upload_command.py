@@ -20,7 +20,7 @@ from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar
 from engage_sync.spacedata.check import check_file
 from engage_sync.spacedata.check_report import RENDERERS as CHECK_RENDERERS
-from engage_sync.spacedata.command import Country
+from engage_sync.spacedata.command import COUNTRY
 from engage_sync.spacedata.engage_ids import read_engage_ids
 from engage_sync.spacedata.findings import Finding, Ground
 from engage_sync.spacedata.journal import Journal
@@ -80,7 +80,7 @@ Examples:
 @click.argument("file", type=_FILE)
 @FILES
 @STATE
-@click.option("--country", type=Country(), help="Of the buildings that name none, such as DE.")
+@COUNTRY
 @click.option("--create-types", "types_file", type=_FILE, metavar="CSV",
               help="Create the space types that Workplace lacks; this file has their groups.")  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(sorted(RENDERERS)), default="text",

@@ -145,6 +145,11 @@ def vendor_message(answer: Answer, hidden: Hidden) -> str:
     return clean_message(told, hidden)
 
 
+def status_and_message(answer: Answer, told: str) -> str:
+    """How messages name an error: its status, and what the vendor says about it, if anything."""
+    return f"{answer.status}: {told}" if told else f"{answer.status}"
+
+
 def clean_message(text: str, hidden: Hidden | None = None) -> str:
     """One line of printable characters, secrets masked, cut to `MESSAGE_LIMIT`; markup gives nothing."""
     text = text[:_READ_OF_A_MESSAGE]

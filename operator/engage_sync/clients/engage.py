@@ -7,16 +7,13 @@ from engage_sync.clients.answers import Answer
 from engage_sync.clients.engage_paths import EXTERNAL_ID, LINKS, Link
 from engage_sync.clients.engage_session import Conflict, EngageSession
 from engage_sync.clients.engage_wire import PARENT_POSITION, Asked, Floors, body_of, created_id, numeral
-from engage_sync.clients.http import backoff
+from engage_sync.clients.http import CREATES, backoff
 from engage_sync.clients.side_by_side import all_of, side_by_side
 from reconcilers.errors import IncompleteAnswer, QuotaExhausted, TransientError, UnknownOutcome
 from reconcilers.events import Event, Reading
 from reconcilers.levels import LEVELS
 from reconcilers.model import KINDS, RANK, Current, Holdings, Key, Kind, Value
 from reconcilers.ports import DemandOf, Gate
-
-CREATES = 3
-"""How often a create is sent whose outcome was not known and that a look-up did not find."""
 
 
 class EngageReader:

@@ -4,7 +4,7 @@ import asyncio
 
 from pydantic import ValidationError
 
-from engage_sync.clients.answers import Answer, vendor_message
+from engage_sync.clients.answers import Answer, status_and_message, vendor_message
 from engage_sync.clients.engage_wire import TokenWire
 from engage_sync.clients.failures import common_status
 from engage_sync.clients.http import Call, Http
@@ -89,7 +89,7 @@ class Tokens:
 
     def _refusal(self, answer: Answer) -> Exception:
         told = vendor_message(answer, self._hidden)
-        said = f"{answer.status}: {told}" if told else f"{answer.status}"
+        said = status_and_message(answer, told)
         if answer.status == 401 or (answer.status == 400 and _error_code(answer) in _REJECTED):
             return CredentialsRejected(
                 f"Engage does not accept the client id and password, it answered {said}", system="target"

@@ -6,12 +6,12 @@ from typing import Self, TypeVar
 
 import httpx
 
-from engage_sync.clients.answers import Answer, vendor_message
+from engage_sync.clients.answers import Answer, status_and_message, vendor_message
 from engage_sync.clients.engage_auth import Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
-from engage_sync.clients.http import WAITING, Bounds, Call, Http, Judge, Pace
+from engage_sync.clients.http import WAITING, Call, Http, Judge, Pace
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota, used_up
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
@@ -59,8 +59,6 @@ class EngageSession:
         rate_limit: RateLimit | None = None,
         week: WeekQuota | None = None,
         read_only: bool = False,
-        concurrency: int = 8,
-        bounds: Bounds | None = None,
         timing: Timing | None = None,
         hidden: Hidden | None = None,
     ) -> None:
@@ -75,8 +73,6 @@ class EngageSession:
             rate_limit: the vendor's 500 a minute and 50,000 a week unless told otherwise.
             week: what the last session left in its own `week`.
             read_only: for mode Plan.
-            concurrency: calls in flight at once.
-            bounds: what one attempt may cost.
             timing: clocks, sleep and chance.
             hidden: what else must not be shown; our own credentials and tokens are added.
 
@@ -97,8 +93,6 @@ class EngageSession:
             "target",
             transport,
             user_agent=user_agent,
-            concurrency=concurrency,
-            bounds=bounds,
             timing=self.timing,
         )
         self._tokens = Tokens(self._http, token_url, credentials, self.timing, self._hidden)
@@ -261,7 +255,7 @@ class EngageSession:
                 raise MinuteFull(error.message, system="target", retry_after=error.retry_after) from None
             raise
         told = self._told(answer)
-        said = f"{answer.status}: {told}" if told else f"{answer.status}"
+        said = status_and_message(answer, told)
         if answer.status == 401:
             raise TokenRejected(
                 f"Engage does not accept the token or the subscription key, it answered {said}",

@@ -30,6 +30,10 @@ from reconcilers.errors import (
 T = TypeVar("T")
 
 ATTEMPTS = 5
+CONCURRENCY = 8
+"""Calls to one system in flight at once."""
+CREATES = 3
+"""How often a create is sent whose outcome was not known and that a look-up did not find."""
 WAITING = 60.0
 """Seconds after which a call is given up (contract section 5); waits for a quota are apart."""
 TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=30.0)
@@ -121,7 +125,7 @@ class Http:
         *,
         user_agent: str,
         headers: Mapping[str, bytes] | None = None,
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
         bounds: Bounds | None = None,
         timing: Timing | None = None,
     ) -> None:

@@ -55,7 +55,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class WorkplaceCredentials:
-    """The user that reads Workplace."""
+    """The user by which Workplace is read, and written to by an upload."""
 
     username: Secret
     password: Secret

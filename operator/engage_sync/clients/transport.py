@@ -10,6 +10,8 @@ from httpx_aiohttp import AiohttpTransport
 from engage_sync.trust import Trust
 from reconcilers.errors import Halted, System
 
+CONNECTIONS = 16
+"""To one system at once."""
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -17,8 +19,8 @@ class AddressRefused(OSError):
     """A connection that was not begun, because of its address; an OSError, so that the next one is tried."""
 
 
-def network_transport(trust: Trust, connections: int = 16) -> httpx.AsyncBaseTransport:
-    """Real connections, at most `connections` at once, to addresses that are trusted.
+def network_transport(trust: Trust) -> httpx.AsyncBaseTransport:
+    """Real connections, at most CONNECTIONS at once, to addresses that are trusted.
 
     Through aiohttp, because httpx's own transport costs 4.5 ms of CPU a request at 32 in flight and
     aiohttp's 0.6 ms. Nothing is taken from the environment (no proxy, no .netrc) and no cookie is kept:
@@ -36,7 +38,7 @@ def network_transport(trust: Trust, connections: int = 16) -> httpx.AsyncBaseTra
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=connections, ssl=tls, keepalive_timeout=15.0, socket_factory=open_socket
+            limit=CONNECTIONS, ssl=tls, keepalive_timeout=15.0, socket_factory=open_socket
         )
         pool = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         # Its own second try of a PUT or DELETE would ask neither the limits nor whether we still lead.

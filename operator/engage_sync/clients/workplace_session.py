@@ -5,7 +5,7 @@ from typing import Self, TypeVar
 
 import httpx
 
-from engage_sync.clients.answers import Answer, vendor_message
+from engage_sync.clients.answers import Answer, status_and_message, vendor_message
 from engage_sync.clients.failures import common_status
 from engage_sync.clients.http import Call, Http, Judge
 from engage_sync.clients.redact import Hidden
@@ -17,8 +17,6 @@ from reconcilers.errors import CredentialsRejected, RefusedError
 BASE_URL = "spec.source.baseURL"
 API = "/external/api/rest/v2"
 """Below the base URL."""
-CONCURRENCY = 8
-"""Calls in flight at once."""
 
 T = TypeVar("T")
 Body = Mapping[str, object]
@@ -65,7 +63,6 @@ class WorkplaceSession:
                 "x-auth-username": header_value(credentials.username, "Workplace username", "source"),
                 "x-auth-password": header_value(credentials.password, "Workplace password", "source"),
             },
-            concurrency=CONCURRENCY,
             timing=self.timing,
         )
 
@@ -124,7 +121,7 @@ class WorkplaceSession:
     def _told(self, answer: Answer) -> str:
         """An error's status and sentence. Raises CredentialsRejected where it is about our credentials."""
         told = vendor_message(answer, self._hidden)
-        said = f"{answer.status}: {told}" if told else f"{answer.status}"
+        said = status_and_message(answer, told)
         if answer.status in (401, 403):
             raise CredentialsRejected(
                 f"Workplace does not accept the username and password, it answered {answer.what} with {said}",

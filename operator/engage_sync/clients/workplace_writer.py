@@ -5,13 +5,10 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 
 from engage_sync.clients.answers import Answer
-from engage_sync.clients.http import backoff
+from engage_sync.clients.http import CREATES, backoff
 from engage_sync.clients.workplace_session import Body, WorkplaceSession
 from engage_sync.clients.workplace_wire import Ref
 from reconcilers.errors import UnknownOutcome
-
-CREATES = 3
-"""How often a create is sent whose outcome was not known and that a look-up did not find."""
 
 Find = Callable[[], Awaitable[int | None]]
 """Looks up what a lost create may have made."""

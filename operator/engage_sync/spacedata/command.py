@@ -29,6 +29,9 @@ class Country(click.ParamType[str]):
         return code
 
 
+COUNTRY = click.option("--country", type=Country(), help="Of the buildings that name none, such as DE.")
+
+
 @click.group(
     "spacedata",
     short_help="Workplace's space data template: write one, check one, upload it.",
@@ -66,7 +69,7 @@ Examples:
 """
 )
 @click.argument("file", type=_FILE)
-@click.option("--country", type=Country(), help="Of the buildings that name none, such as DE.")
+@COUNTRY
 @click.option("-o", "--output", type=click.Choice(sorted(RENDERERS)), default="text",
               help="How to print what is found.")  # fmt: skip
 def check(file: Path, country: str | None, output: str) -> None:

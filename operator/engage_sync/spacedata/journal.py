@@ -30,7 +30,7 @@ class Journal:
                 directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
             )
         except OSError as error:
-            raise ConfigError(f"state directory {directory} cannot be used: {error.strerror}") from error
+            raise _unusable(directory, error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._open_since = _read(self._path)
@@ -38,9 +38,7 @@ class Journal:
             self._file.write("\n")  # what a crash has cut off ends here
         except OSError as error:
             os.close(self._lock)
-            raise ConfigError(
-                f"state directory {directory} is in use by another upload; wait for it to end"
-            ) from error
+            raise _unusable(directory, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +71,12 @@ class Journal:
     def _write(self, line: dict[str, object]) -> None:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
+
+
+def _unusable(directory: Path, error: OSError) -> ConfigError:
+    if isinstance(error, BlockingIOError):
+        return ConfigError(f"state directory {directory} is in use by another upload; wait for it to end")
+    return ConfigError(f"state directory {directory} cannot be used: {error.strerror}")
 
 
 def _append_to(path: Path) -> TextIOWrapper:

@@ -42,7 +42,7 @@ def plan_upload(
     space_data: CheckedSpaceData,
     world: World,
     type_groups: Mapping[str, str],
-    engage_ids: Mapping[int, int] | None = None,
+    engage_ids: Mapping[int, int],
 ) -> UploadPlan:
     """What an upload has to do.
 
@@ -52,7 +52,7 @@ def plan_upload(
         type_groups: The group of each space type that may be created, by its name.
         engage_ids: Engage's ids of rooms by their rows.
     """
-    return _Planner(space_data.data, world, type_groups, engage_ids or {}).plan()
+    return _Planner(space_data.data, world, type_groups, engage_ids).plan()
 
 
 class _Planner:
@@ -94,22 +94,18 @@ class _Planner:
         """What is found, and what is missing."""
         held = self._world.buildings
         coded = [one for one in self._data.buildings if one.code]
-        by_code = pair(
-            coded, [one for one in held if clean(one.code)], lambda one: one.code, lambda one: one.code
-        )
+        by_code = pair(coded, [one for one in held if clean(one.code)], _code, _code)
         self._ambiguous(by_code, Column.BUILDING_CODE, "building", "code")
         taken = {one.id for _, one in by_code.found}
         taken.update(one.id for _, ones in by_code.ambiguous for one in ones)
         # First those that have nothing but a name; of the rest a code may still be given to one without.
         named = [one for one in self._data.buildings if not one.code]
         free = [one for one in held if one.id not in taken]
-        by_name = pair(named, free, lambda one: one.name, lambda one: one.name)
+        by_name = pair(named, free, _name, _name)
         self._ambiguous(by_name, Column.BUILDING_NAME, "building", "name")
         taken.update(one.id for _, one in by_name.found)
         uncoded = [one for one in free if one.id not in taken and not clean(one.code)]
-        given = pair(
-            [one for one in by_code.missing if one.name], uncoded, lambda one: one.name, lambda one: one.name
-        )
+        given = pair([one for one in by_code.missing if one.name], uncoded, _name, _name)
         self._ambiguous(given, Column.BUILDING_NAME, "building", "name")
         nameless = [one for one in by_code.missing if not one.name]
         return (
@@ -145,7 +141,7 @@ class _Planner:
 
     def _match_floors(self, floors: Sequence[Floor], parent: Work) -> Iterable[tuple[Floor, Work]]:
         held: Sequence[source.Floor] = self._world.floors.get(parent.id, ()) if parent.id is not None else ()
-        pairs = pair(floors, held, lambda one: one.name, lambda one: one.name)
+        pairs = pair(floors, held, _name, _name)
         self._ambiguous(pairs, Column.FLOOR, "floor", "name")
         works = {}
         for floor, other in pairs.found:
@@ -163,7 +159,7 @@ class _Planner:
 
     def _match_rooms(self, rooms: Sequence[Room], parent: Work) -> None:
         held: Sequence[HeldRoom] = self._world.rooms.get(parent.id, ()) if parent.id is not None else ()
-        pairs = pair(rooms, held, lambda one: one.name, lambda one: one.name)
+        pairs = pair(rooms, held, _name, _name)
         self._ambiguous(pairs, Column.ROOM, "room", "name")
         works = {room.row: self._changed_room(room, other, parent) for room, other in pairs.found}
         works |= {room.row: self._new_room(room, parent) for room in pairs.missing}
@@ -254,6 +250,14 @@ class _Planner:
 def engage_note(id: int) -> str:
     """How Workplace keeps Engage's id of a room: in its long description, the one free text it has."""
     return f"Engage resource {id}"
+
+
+def _name(one: Building | HeldBuilding | Floor | source.Floor | Room | HeldRoom) -> str:
+    return one.name
+
+
+def _code(one: Building | HeldBuilding) -> str:
+    return one.code
 
 
 def _told(room: Room, column: Column) -> object:

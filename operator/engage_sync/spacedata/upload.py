@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engage_sync.clients.http import CONCURRENCY
 from engage_sync.clients.timing import Timing
 from engage_sync.clients.workplace_held import (
     HELD_BUILDINGS,
@@ -19,7 +20,6 @@ from engage_sync.clients.workplace_held import (
     rooms_on,
 )
 from engage_sync.clients.workplace_listings import Listings
-from engage_sync.clients.workplace_session import CONCURRENCY
 from engage_sync.clients.workplace_writer import WorkplaceWriter
 from engage_sync.spacedata.journal import Journal
 from engage_sync.spacedata.work import PARENT_FIELDS, PATHS, UploadPlan, What, Work

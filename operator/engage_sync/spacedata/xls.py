@@ -2,9 +2,10 @@
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import xlrd
 from xlrd.biffh import XL_CELL_BOOLEAN, XL_CELL_DATE, XL_CELL_ERROR, XL_CELL_NUMBER, XL_CELL_TEXT, XLRDError
@@ -24,11 +25,14 @@ from engage_sync.spacedata.grid import (
     UnreadableWorkbook,
 )
 
+T = TypeVar("T")
+
 _BOF, _EOF, _SHEET, _FILE_PASSWORD = 0x0809, 0x000A, 0x0085, 0x002F
 _FORMULA, _MERGED, _ROW = 0x0006, 0x00E5, 0x0208
 _CELLS = {0x0006, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E, 0x00FD, 0x00D6}
 _MANY_CELLS = {0x00BD, 0x00BE}
 _HIDDEN_ROW = 0x20
+_WORKSHEET = 0
 
 
 class Xls:
@@ -43,9 +47,7 @@ class Xls:
                 file_contents=data, logfile=io.StringIO(), on_demand=True, formatting_info=True
             )
         )
-        self._sheets = [
-            index for index, sheet in enumerate(self._records.sheets) if sheet.is_worksheet
-        ]  # fmt: skip
+        self._sheets = [index for index, sheet in enumerate(self._records.sheets) if sheet.is_worksheet]
         if len(self._records.sheets) != self._book.nsheets:
             raise _damaged()
 
@@ -104,22 +106,21 @@ def _text(cell: Any) -> str:
     return "…"
 
 
+@dataclass(slots=True)
 class _Extra:
     """What xlrd does not tell of a sheet; formulas by row and column from 0, the rest from 1."""
 
-    def __init__(self) -> None:
-        self.cells = 0
-        self.formulas: set[tuple[int, int]] = set()
-        self.merged: list[Area] = []
-        self.hidden_rows: list[int] = []
+    cells: int = 0
+    formulas: set[tuple[int, int]] = field(default_factory=set)
+    merged: list[Area] = field(default_factory=list)
+    hidden_rows: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
 class _BoundSheet:
-    __slots__ = ("is_worksheet", "position")
-
-    def __init__(self, position: int, type: int) -> None:
-        self.position = position
-        self.is_worksheet = type == 0
+    position: int
+    """Bytes from the beginning of the stream."""
+    is_worksheet: bool
 
 
 class _Records:
@@ -133,7 +134,7 @@ class _Records:
                 raise UnreadableWorkbook(UNPROTECT)
             if what == _SHEET:
                 position, _, type = struct.unpack_from("<IBB", body)
-                self.sheets.append(_BoundSheet(position, type))
+                self.sheets.append(_BoundSheet(position, type == _WORKSHEET))
         if not 0 < len(self.sheets) <= limits.MAX_SHEETS:
             raise _damaged()
 
@@ -147,7 +148,7 @@ class _Records:
             raise _damaged() from None
         return extra
 
-    def _walk(self, position: int) -> Any:
+    def _walk(self, position: int) -> Iterator[tuple[int, bytes]]:
         depth = 0  # charts are documents of their own within a sheet
         while position + 4 <= len(self._stream):
             what, length = struct.unpack_from("<HH", self._stream, position)
@@ -200,7 +201,7 @@ def _stream(document: Any, name: str) -> bytes | None:
     return None if memory is None else bytes(memory[base : base + length])
 
 
-def _guarded(call: Any) -> Any:
+def _guarded(call: Callable[[], T]) -> T:
     """Ask xlrd; raises UnreadableWorkbook for whatever it says of a damaged file."""
     try:
         return call()

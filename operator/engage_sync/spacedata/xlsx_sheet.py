@@ -146,7 +146,8 @@ class SheetHandler(Handler):
         row = self._row
         size = len(row)
         if column > size:
-            row.extend([None] * (column - 1 - size))
+            if column > size + 1:
+                row.extend([None] * (column - 1 - size))
             row.append(cell)
         elif row[column - 1] is None:
             row[column - 1] = cell

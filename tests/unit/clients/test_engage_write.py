@@ -3,7 +3,8 @@ from typing import Any
 import httpx
 import pytest
 
-from engage_sync.clients.engage import CREATES, EngageWriter
+from engage_sync.clients.engage import EngageWriter
+from engage_sync.clients.http import CREATES
 from reconcilers.errors import (
     CredentialsRejected,
     IncompleteAnswer,

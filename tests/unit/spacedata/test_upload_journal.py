@@ -42,6 +42,12 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         Journal(tmp_path / "file")
 
 
+def test_a_journal_that_cannot_be_read_is_not_taken_for_another_upload(tmp_path: Path) -> None:
+    (tmp_path / "upload.jsonl").mkdir()
+    with pytest.raises(ConfigError, match="cannot be used: Is a directory"):
+        Journal(tmp_path)
+
+
 def test_one_upload_at_a_time(tmp_path: Path) -> None:
     with Journal(tmp_path), pytest.raises(ConfigError, match="wait for it to end"):
         Journal(tmp_path)
