@@ -5,17 +5,17 @@ steps, with all that waits for them, and the rest goes ahead.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reconcilers.impact import Impact
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
-from reconcilers.model import KINDS, Key, Kind
+from reconcilers.model import KINDS, Key, Kind, MappingState
 from reconcilers.plan import Held, Plan
 from reconcilers.policy import with_dependants
-from reconcilers.source import Listing, Observation
+from reconcilers.source import Floor, Listing, Observation, Space, SpaceType
 from reconcilers.steps import Action, Delete, Destructive, Step, Update, canonical, key_of, kind_of
 
 ALWAYS, DESTRUCTIVE, BELOW = "EveryStep", "Destructive", "BelowDestroyed"
@@ -80,6 +80,8 @@ class Guards:
     """Records of one listing of the source that could not be understood."""
     hold_booked: bool = True
     hold_unknown: bool = False
+    believe_empty: bool = False
+    """May a listing of the source be empty from which the mapping holds something?"""
     grace: float = 0.0
     """Seconds that something must be missing from the source before it is deleted."""
 
@@ -142,12 +144,12 @@ def guard(
     return _holding(replace(judged, quarantine=(), approved=approval.name), pairing, left)
 
 
-def source_breaches(observed: Observation, guards: Guards) -> list[str]:
-    """Listings of the source with so many unreadable records that the whole of it is not believed."""
+def source_breaches(observed: Observation, mapping: MappingState, guards: Guards) -> list[str]:
+    """Listings of the source for which the whole of it is not believed: hardly readable, or empty by now."""
     listings: tuple[Listing[object], ...] = (  # type: ignore[type-var]
         observed.buildings, observed.floors, observed.spaces, observed.types, observed.centers
     )  # fmt: skip
-    return [
+    unreadable = [
         f"{len(listing.unreadable)} of {total} records of the source's {listing.name} cannot be read "
         f"({_percent(len(listing.unreadable), total)} is more than {guards.unreadable.percent} %); "
         "this ends by itself when the source can be read again"
@@ -156,6 +158,21 @@ def source_breaches(observed: Observation, guards: Guards) -> list[str]:
             len(listing.unreadable), total := len(listing.items) + len(listing.unreadable)
         )
     ]
+    return unreadable if guards.believe_empty else [*unreadable, *_emptied(observed, mapping)]
+
+
+def _emptied(observed: Observation, mapping: MappingState) -> Iterator[str]:
+    """Without buildings or centers nothing is planned at all, so these are not looked at here."""
+    ends = "this ends by itself when the source lists some again"
+    listings: tuple[tuple[Kind, Listing[Floor] | Listing[Space] | Listing[SpaceType]], ...] = (
+        (Kind.FLOOR, observed.floors),
+        (Kind.RESOURCE, observed.spaces),
+        (Kind.WORKSPACE_TYPE, observed.types),
+    )
+    for kind, listing in listings:
+        if not listing.items and not listing.unreadable and (known := len(list(mapping.of(kind)))):
+            holds = f"but the mapping holds {known} {kind}s"
+            yield f"the source lists nothing in its {listing.name}, {holds}; {ends}"
 
 
 def _holding(plan: Plan, pairing: Pairing, reasons: Reasons) -> Plan:

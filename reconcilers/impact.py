@@ -44,6 +44,8 @@ class Impact:
     """Spaces whose bookings nobody can know."""
     problem: str = ""
     """Why bookings that could be known could not be read."""
+    problem_reason: str = ""
+    """The reason of that error, as conditions have it."""
 
     @property
     def at_risk(self) -> str:
@@ -59,9 +61,9 @@ async def assess(steps: Iterable[Step], pairing: Pairing, bookings: Bookings) ->
     """
     destroyed = {key_of(step): step.current for step in steps if isinstance(step, Destructive)}
     leaving = [current for current in destroyed.values() if current.kind is Kind.RESOURCE]
-    future, problem = await _future([item.id for item in leaving if _is_meeting_space(item)], bookings)
+    future, unread = await _future([item.id for item in leaving if _is_meeting_space(item)], bookings)
     booked = {
-        id(item): _booked(future[item.id], problem) if _is_meeting_space(item) else Impact(unknown=1)
+        id(item): _booked(future[item.id], unread) if _is_meeting_space(item) else Impact(unknown=1)
         for item in leaving
     }
     below = _below({(item.kind, item.id) for item in destroyed.values()}, pairing)
@@ -77,17 +79,19 @@ def _is_meeting_space(item: Current) -> bool:
 
 async def _future(
     ids: Collection[int], bookings: Bookings
-) -> tuple[Mapping[int, frozenset[str] | None], str]:
+) -> tuple[Mapping[int, frozenset[str] | None], Impact]:
+    """The bookings, and the impact of a space of which they are not known."""
     try:
-        return await bookings.future(ids), ""
+        return await bookings.future(ids), Impact(unknown=1)
     except (TransientError, Halted):
         raise
     except SyncError as error:
-        return dict.fromkeys(ids), error.message
+        unread = Impact(unknown=1, problem=error.message, problem_reason=error.reason)
+        return dict.fromkeys(ids), unread
 
 
-def _booked(ids: frozenset[str] | None, problem: str) -> Impact:
-    return Impact(unknown=1, problem=problem) if ids is None else Impact(bookings=ids)
+def _booked(ids: frozenset[str] | None, unread: Impact) -> Impact:
+    return unread if ids is None else Impact(bookings=ids)
 
 
 def _below(places: set[tuple[Kind, int]], pairing: Pairing) -> dict[tuple[Kind, int], list[Current]]:
@@ -105,10 +109,12 @@ def _below(places: set[tuple[Kind, int]], pairing: Pairing) -> dict[tuple[Kind, 
 def _sum(items: list[Current], booked: Mapping[int, Impact]) -> Impact:
     resources = [item for item in items if item.kind is Kind.RESOURCE]
     impacts = [booked[id(item)] for item in resources if id(item) in booked]
+    unread = next((impact for impact in impacts if impact.problem), Impact())
     return Impact(
         floors=sum(item.kind is Kind.FLOOR for item in items),
         resources=len(resources),
         bookings=frozenset().union(*(impact.bookings for impact in impacts)),
         unknown=sum(impact.unknown for impact in impacts),
-        problem=next((impact.problem for impact in impacts if impact.problem), ""),
+        problem=unread.problem,
+        problem_reason=unread.problem_reason,
     )

@@ -90,7 +90,7 @@ async def look(ports: Ports, settings: Settings) -> View:
     )
     desired, plan = make_plan(wanted, pairing, mapping, evidence, settings.policies, settings.onboarding)
     impacts = await assess(plan.steps, pairing, ports.bookings)
-    breaches = source_breaches(observed, settings.guards)
+    breaches = source_breaches(observed, mapping, settings.guards)
     plan = guard(plan, pairing, impacts, breaches, settings.guards, await ports.plans.approved())
     return View(observed, gaps, desired, pairing, mapping, plan)
 

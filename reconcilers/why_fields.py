@@ -34,6 +34,10 @@ class FieldAnswer:
     differs: bool
     """Is it one of the changes that the entity needs?"""
     why: str
+    refers_from: str = ""
+    """Of a reference: what it is in the target, by its name and internal id."""
+    refers_to: str = ""
+    """Of a reference: what it shall be, by its name and key."""
 
 
 def answers(case: Case) -> tuple[FieldAnswer, ...]:
@@ -57,9 +61,34 @@ def answers(case: Case) -> tuple[FieldAnswer, ...]:
         differing = {change.field for change in field_changes(held, wanted)}
     reasons = {EXTERNAL_ID: "the key, by which it is found again", **_REASONS[case.kind](case, entity)}
     return tuple(
-        FieldAnswer(name, held[name], wanted[name], name in differing, reasons.get(name, UNEXPLAINED))
+        FieldAnswer(
+            name,
+            held[name],
+            wanted[name],
+            name in differing,
+            reasons.get(name, UNEXPLAINED),
+            *_referred(case, name, wanted[name]),
+        )
         for name in wanted
         if held[name] is not None or wanted[name] is not None
+    )
+
+
+def _referred(case: Case, name: str, wanted: Value) -> tuple[str, str]:
+    """What a reference is and shall be, in words; nothing for what is none."""
+    position = next(
+        (at for at, one in enumerate(LEVELS[case.kind].fields) if one.name == name and one.ref), -1
+    )
+    if position < 0:
+        return "", ""
+    kind, current = LEVELS[case.kind].fields[position].ref, case.current
+    assert kind is not None
+    held = None if current is None else current.values[position]
+    found = next((item for item in case.view.pairing.of(kind) if item.id == held), None)
+    shall = case.view.desired.entities.get(Key(str(wanted)))
+    return (
+        f'"{found.name}" (internal id {found.id})' if found is not None else "",
+        f'"{shall.name}" ({shall.key})' if shall is not None else "",
     )
 
 

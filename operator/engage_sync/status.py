@@ -268,13 +268,19 @@ def _health(marked: list[Condition], run: RunFacts) -> list[Condition]:
             generation=generation,
         )
     if error is not None and error.system == "target":
-        target = TargetHealth(error.reason) if error.reason in set(TargetHealth) else TargetHealth.UNREACHABLE
+        target = _target_health(error.reason)
         return conditions.mark_target(marked, target, error.message, now=now, generation=generation)
     if run.report is not None:
-        marked = conditions.mark_target(
-            marked, TargetHealth.REACHABLE, "Engage answers", now=now, generation=generation
-        )
+        impacts = run.report.plan.impacts.values()
+        unread = next((impact for impact in impacts if impact.problem), None)
+        target = TargetHealth.REACHABLE if unread is None else _target_health(unread.problem_reason)
+        message = "Engage answers" if unread is None else unread.problem
+        marked = conditions.mark_target(marked, target, message, now=now, generation=generation)
     return marked
+
+
+def _target_health(reason: str) -> TargetHealth:
+    return TargetHealth(reason) if reason in set(TargetHealth) else TargetHealth.UNREACHABLE
 
 
 def _from_report(report: Report, before: Sequence[Failure]) -> Status:

@@ -130,12 +130,16 @@ def _title(answer: Explanation) -> str:
 
 
 def _field_line(each: FieldAnswer) -> str:
-    values = f"{_shown(each.held)} → {_shown(each.wanted)}" if each.differs else _shown(each.wanted)
+    values = _change(each) if each.differs else each.refers_to or _shown(each.wanted)
     return f"{'*' if each.differs else ' '} {each.field}: {values} ({each.why})"
 
 
 def _difference(each: FieldAnswer) -> str:
-    return f"{each.field} {_shown(each.held)} → {_shown(each.wanted)} ({each.why})"
+    return f"{each.field} {_change(each)} ({each.why})"
+
+
+def _change(each: FieldAnswer) -> str:
+    return f"{each.refers_from or _shown(each.held)} → {each.refers_to or _shown(each.wanted)}"
 
 
 def _shown(value: Value) -> str:

@@ -24,6 +24,7 @@ UNGUARDED = Guards(
     updates=Budget(100, 1),
     unreadable=Budget(100, 1),
     hold_booked=False,
+    believe_empty=True,
 )
 """For laws about everything else: whatever is planned is carried out."""
 WIDE = replace(Guards(), deletions=Budget(100, 1), below_location=Budget(100, 1), updates=Budget(100, 1))

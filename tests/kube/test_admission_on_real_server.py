@@ -54,6 +54,7 @@ LOOSER: dict[str, list[Any]] = {
     "deletion.gracePeriod": ["90m", "1h", "0s"],
     "update.budget.percent": [49, 50, 51],
     "update.budget.minimumPopulation": [19, 20, 21],
+    "merge.minimumMatchPercent": [100, 81, 80, 79, 0],
 }
 """The values of each field, from tight to loose, the default among them."""
 DEFAULTS: dict[str, Any] = {
@@ -69,6 +70,7 @@ DEFAULTS: dict[str, Any] = {
     "deletion.gracePeriod": "0s",
     "update.budget.percent": 50,
     "update.budget.minimumPopulation": 20,
+    "merge.minimumMatchPercent": 80,
 }
 STEPS = [(field, *pair) for field, values in LOOSER.items() for pair in pairwise(values)]
 """(field, tighter value, looser value)"""
@@ -553,7 +555,7 @@ def without_defaults(cluster: Cluster) -> Iterator[None]:
     crd = yaml.safe_load((CRDS / "synctargets.engage-sync.io.yaml").read_text())
     older = deepcopy(crd)
     fields = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    for name in ("approval", "deletion", "update"):
+    for name in ("approval", "deletion", "update", "merge"):
         strip_defaults(fields[name])
 
     def defaults_are_there() -> bool:

@@ -27,7 +27,7 @@ def instant(transport: Callable[[], httpx.AsyncBaseTransport], clock: ManualCloc
     timing = Timing(clock, clock, clock.sleep, lambda: 0.5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engage_sync.app.network_transport", lambda trust: transport())
-        for module in ("http", "engage_session"):
+        for module in ("http", "engage_session", "workplace_session"):
             patch.setattr(f"engage_sync.clients.{module}.Timing", lambda: timing)
         yield
 

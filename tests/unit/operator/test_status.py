@@ -14,6 +14,7 @@ from engage_sync.status import RunFacts
 from reconcilers.apply import Applied, Outcome
 from reconcilers.apply import Status as StepStatus
 from reconcilers.guard import ALWAYS
+from reconcilers.impact import Impact
 from reconcilers.model import KINDS, Entity, Key, Kind
 from reconcilers.plan import Held, Plan, Withheld
 from reconcilers.policy import BY_POLICY
@@ -122,3 +123,19 @@ def test_the_command_that_shows_what_waits_can_be_copied(namespace: str, target:
         given = show_plan.make_context("show-plan", arguments).params
         assert given["namespace"] == namespace
         assert given["name"] in (name, target)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("CredentialsRejected", "CredentialsRejected"), ("Incomplete", "Unreachable")]
+)
+def test_an_engage_whose_bookings_cannot_be_read_is_not_healthy(reason: str, told: str) -> None:
+    impact = Impact(unknown=1, problem="bookings: an answer that is no list", problem_reason=reason)
+    broken = Report(Plan(impacts={Key("wp:room:1"): impact}), Applied(), ())
+    found = after(broken)
+    conditions = {each["type"]: each for each in found["conditions"]}
+
+    assert (conditions["TargetHealthy"]["status"], conditions["TargetHealthy"]["reason"]) == ("False", told)
+    assert conditions["TargetHealthy"]["message"] == "bookings: an answer that is no list"
+
+    healed = {each["type"]: each for each in after(report(), found)["conditions"]}
+    assert healed["TargetHealthy"]["reason"] == "Reachable"

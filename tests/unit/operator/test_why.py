@@ -111,6 +111,20 @@ def test_what_changed_in_workplace_is_shown_field_by_field(command: Command, ten
     ]  # fmt: skip
 
 
+def test_a_reference_is_told_as_what_engage_holds() -> None:
+    rig = synced()
+    edit(rig.source.buildings, 20, city="Austin")
+    region = rig.target.find("wp:city:US:houston")
+
+    assert (
+        f'* InternalParentId: "Houston" (internal id {region["id"]}) → "Austin" (wp:city:US:austin) '
+        "(its city, within its country)\n"
+    ) in as_text(why(rig, "wp:building:20"))
+    assert '  FloorNumber: "Ground Floor" (wp:floor:1) (its floor, "Ground Floor")\n' in as_text(
+        why(rig, "wp:room:100")
+    )
+
+
 def test_a_key_that_nobody_knows_is_explained(command: Command, tenant: Tenant) -> None:
     code, out, _ = command("why", *tenant.files, "wp:room:999999")
 

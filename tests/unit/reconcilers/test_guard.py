@@ -210,7 +210,7 @@ def test_half_of_a_building_or_all_of_a_small_one_may_go() -> None:
     lose(rig, *range(1000, 1005))
     assert rig.plan().held == ()
 
-    small = synced(tower(9)).guarded(Guards())
+    small = synced(tower(9, 2)).guarded(Guards())
     lose(small, *range(1000, 1009))
     assert small.plan().held == ()
 
@@ -698,3 +698,34 @@ def test_of_what_is_quarantined_the_other_guards_are_named_too() -> None:
     told = {str(key_of(item.step)): item.reasons for item in rig.plan().held}
 
     assert told == {"wp:room:200": (QUARANTINED, BOOKED), "wp:room:201": (QUARANTINED,)}
+
+
+@pytest.mark.parametrize("listing", ["floors", "spaces", "types"])
+def test_an_empty_listing_of_what_the_mapping_holds_is_not_believed(listing: str) -> None:
+    rig = synced(tower(3, 2)).guarded(Guards(required=Required.NEVER))
+    put(rig.source, space(1, "New", 10))
+    rig.sync()
+    rows = getattr(rig.source, listing)
+    setattr(rig.source, listing, {})
+    before = rig.target.state()
+
+    report = rig.sync()
+
+    assert rig.target.state() == before
+    (sentence,) = report.plan.quarantine
+    assert sentence.startswith("the source lists nothing in its ")
+    assert sentence.endswith("; this ends by itself when the source lists some again")
+
+    setattr(rig.source, listing, rows)
+    edit(rig.source.spaces, 1, name="Newer")
+    report = rig.sync()
+    assert (report.plan.quarantine, report.writes) == ((), 1)
+
+
+def test_what_an_empty_listing_takes_away_can_be_approved() -> None:
+    rig = synced(tower(3)).guarded(Guards(required=Required.NEVER))
+    rig.source.spaces.clear()
+    rig.plans.approve(rig.sync().plan)
+
+    assert rig.sync().writes == 3
+    assert rig.sync().plan.quarantine == ()

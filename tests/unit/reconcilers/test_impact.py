@@ -1,6 +1,7 @@
 """What goes with a step: what hangs below it, and the bookings; what nobody can know is never none."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -93,9 +94,10 @@ def test_what_will_not_pass_by_itself_is_unknown_with_its_reason() -> None:
 
     found = impacts(rig)
 
-    assert found["wp:room:200"] == Impact(unknown=1, problem="the key is refused")
+    unread = Impact(unknown=1, problem="the key is refused", problem_reason="CredentialsRejected")
+    assert found["wp:room:200"] == unread
     assert found["wp:room:201"] == Impact(unknown=1)
-    assert found["wp:building:20"] == Impact(2, 2, unknown=2, problem="the key is refused")
+    assert found["wp:building:20"] == replace(unread, floors=2, resources=2, unknown=2)
 
 
 def test_what_passes_by_itself_ends_the_run() -> None:

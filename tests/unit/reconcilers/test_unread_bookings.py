@@ -27,7 +27,9 @@ def test_a_meeting_space_whose_bookings_cannot_be_read_waits_for_a_person(error:
 
     assert [(item.step.action, item.reason) for item in plan.held] == [("delete", UNREAD)]
     (impact,) = plan.impacts.values()
-    assert (impact.at_risk, impact.problem) == ("unknown", error.message)
+    assert (impact.at_risk, impact.problem, impact.problem_reason) == (
+        "unknown", error.message, error.reason
+    )  # fmt: skip
 
 
 def test_who_asks_for_neither_bookings_nor_approvals_is_not_held() -> None:
