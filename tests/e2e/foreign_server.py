@@ -11,6 +11,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from aiohttp import web
@@ -78,9 +79,7 @@ class Call(NamedTuple):
 
 
 Fate = Literal["done", "dropped", "late"]
-"""Of a write; `late` is done after the connection is gone, as by a gateway that had taken it on."""
-LATE = 4.0
-"""Seconds: a next process has read by then, unless the machine is very busy."""
+"""Of a write; `late` is done long after the connection is gone, as by a gateway that had taken it on."""
 BASE = ("ResourceName", "ExternalId")
 LOCATION = ("LocationAddress", "PostCode", "LocationCity", "LocationCountry", "TimeZone")
 WRITABLE: dict[str, Fields] = {
@@ -368,6 +367,9 @@ class ForeignServer:
         self.port = 0
         self.before_write: Callable[[int], Fate] = lambda count: "done"
         """Told that a write has arrived, the how manieth; decides what becomes of it."""
+        self.release_late = False
+        """Late writes are done before the next write, or the next look at the children of one parent."""
+        self.held_back: list[Callable[[], object]] = []
         self.on_write: Callable[[int], None] = lambda count: None
         """Told that it is done, before it is answered."""
         self._writes = 0
@@ -447,13 +449,16 @@ class ForeignServer:
         )
 
     async def _serve(self, system: str, path: str, request: web.Request, raw: bytes) -> web.StreamResponse:
+        if self.release_late and (request.method != "GET" or {"buildingId", "floorId"} & set(request.query)):
+            while self.held_back:
+                self.held_back.pop(0)()
         if request.method != "GET":
             self._writes += 1
             number = self._writes
             fate = self.before_write(number)
             if fate == "late":
                 query = dict(request.query)
-                self._loop.call_later(LATE, self._answer, system, path, request, query, raw, "", False)
+                self.held_back.append(partial(self._answer, system, path, request, query, raw, "", False))
             if fate != "done":
                 return self._cut_off(request)
         fault = next((f for f in self.faults if f.takes(system, request.method, path)), None)

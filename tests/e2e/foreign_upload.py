@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from engage_sync.spacedata.columns import FIRST_ROW, HEADER_ROW, Column, letter
 from engage_sync.spacedata.example import Record
-from tests.e2e.foreign_server import ForeignServer, Json, Workplace
+from tests.e2e.foreign_server import Call, ForeignServer, Json, Workplace
 from tests.e2e.test_foreign_sync import CLI, Command, Ran
 
 SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
@@ -92,15 +91,22 @@ class Customer:
         self.server.reset_log()
         ran = self._run(self.upload_arguments())
         assert (ran.code, ran.err) == (0, ""), (ran.code, ran.err, ran.out[-3000:])
-        assert self.server.refusals("workplace") == []
+        assert described(self.server.refusals("workplace")) == []
         assert self.server.parallel_pages == 0
         assert self.server.writes() == []
         return ran
 
-    def sync(self) -> Ran:
-        """`sync`, which ends well and was not refused anything."""
-        ran = self.command()
-        assert self.server.refusals() == []
+    def sync_arguments(self) -> list[str]:
+        """`sync`."""
+        return self.command.argv("sync")[len(CLI) :]
+
+    def sync(self, refusals: Sequence[int] = ()) -> Ran:
+        """`sync`, which ends well and was refused nothing but with these statuses."""
+        self.server.reset_log()
+        ran = self._run(self.sync_arguments())
+        assert (ran.code, ran.err) == (0, ""), (ran.code, ran.err, ran.out[-3000:])
+        assert self.server.parallel_pages == 0
+        assert described(c for c in self.server.refusals() if c.status not in refusals) == []
         assert self.server.writes("workplace") == []
         return ran
 
@@ -150,6 +156,6 @@ def copied(source: Workplace, into: Workplace) -> None:
         setattr(into, name, copy.deepcopy(getattr(source, name)))
 
 
-def described(calls: Iterable[Any]) -> list[str]:
+def described(calls: Iterable[Call]) -> list[str]:
     """Writes in words."""
     return [f"{call.method} {call.path} {call.body} -> {call.status}" for call in calls]
