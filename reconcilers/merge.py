@@ -210,6 +210,7 @@ _FORMS: dict[Kind, tuple[Stage, ...]] = {
     # Cities that fold alike are one region, by their keys.
     Kind.REGION: (*_BY_NAME, (lambda values: fold(_name(values)), False)),
     Kind.WORKSPACE_TYPE: (*_BY_NAME, (_without_suffix, False)),
-    Kind.RESOURCE: ((_name, True), (_name, False), (_folded, True), (_folded, False)),
+    # Its floor is of its path: who has the exact name elsewhere may be another of the same name.
+    Kind.RESOURCE: ((_name, True), (_folded, True), (_name, False), (_folded, False)),
 }
 """How likeness is looked for, the closest first."""

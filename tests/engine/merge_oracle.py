@@ -49,12 +49,12 @@ def _known_country(row: Row) -> str:
 
 
 def likenesses(table: str) -> list[Likeness]:
-    """From the strictest to the loosest; of spaces every other one is of those on the same floor."""
+    """From the strictest to the loosest; of spaces the first two are of those on the same floor."""
     by_name: list[Likeness] = [lambda row: row["ResourceName"], lambda row: plain(row["ResourceName"])]
     if table == "countries":
         return [lambda row: row["CountryCode"].upper(), *by_name, _known_country]
     if table in SPACES:
-        return [by_name[0], by_name[0], by_name[1], by_name[1]]
+        return [*by_name, *by_name]
     if table == "regions":  # as the external ids of cities have it
         return [*by_name, lambda row: plain(row["ResourceName"]).replace(" ", "-")]
     return by_name
@@ -137,8 +137,9 @@ def _same(wanted: Row, row: Row, strictness: int, target: MemoryTarget, found: d
         if not wanted["MadeUp"]:
             return False
         wanted = {**wanted, "ResourceName": wanted["MadeUp"]}
-    likeness = likenesses(table)[strictness % len(likenesses(table))]
-    near = table in SPACES and strictness % 2 == 0
+    strictness %= len(likenesses(table))
+    likeness = likenesses(table)[strictness]
+    near = table in SPACES and strictness < 2
     if near and found.get(wanted["FloorNumber"]) != ("floors", target._floor_id(row)):
         return False
     if table in _PARENT_TABLE:

@@ -10,7 +10,7 @@ from reconcilers.errors import RefusedError
 from reconcilers.merge import AMBIGUOUS, BELOW, CLAIMED, sentence
 from reconcilers.model import Key, Kind, Origin, Value
 from reconcilers.plan import Plan
-from reconcilers.policy import INCOMPLETE
+from reconcilers.policy import INCOMPLETE, TAKEN
 from reconcilers.source import Floor, SpaceType
 from reconcilers.steps import Action
 from reconcilers.sync import sync_once
@@ -607,4 +607,23 @@ def test_a_type_that_an_extract_told_apart_from_its_namesake_is_found_again() ->
 
     assert actions(plan) == {Action.ADOPT}
     assert (desk["ExternalId"], desk["ResourceName"]) == ("wp:type:53", "Conference (personal)")
+    untouched(rig)
+
+
+def test_the_same_floor_goes_before_the_exact_name_elsewhere() -> None:
+    rig = filled()
+    cafe = named(rig.target, "rooms", "Gemini")
+    cafe["ResourceName"] = "Café"
+    alone = twin(rig.target, "rooms", cafe, ResourceName="Cafe", FloorNumber="1")  # Engage's own, upstairs
+    before = dict(alone)
+    edit(rig.source.spaces, 101, name="Cafe")
+
+    report = rig.sync()
+
+    assert alone == before
+    assert [(item.key, item.reason) for item in report.plan.withheld] == [("wp:room:101", TAKEN)]
+    alone["ResourceName"] = "Cafe upstairs"
+    rig.sync()
+    assert cafe["ExternalId"] == "wp:room:101"
+    assert alone["ExternalId"] is None
     untouched(rig)
