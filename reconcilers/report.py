@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconcilers.apply import Applied, Outcome, Status
-from reconcilers.errors import SyncError
+from reconcilers.errors import SyncError, UnsupportedEnvironment
 from reconcilers.match import Pairing
 from reconcilers.model import KINDS, Desired, Kind, MappingState
 from reconcilers.plan import UNPROVEN, Plan, Withheld
@@ -76,7 +76,12 @@ class Report:
 
     @property
     def problems(self) -> list[Outcome]:
-        """What failed, and what could not even be tried though the policies allow it."""
+        """What failed, and what could not even be tried though the policies allow it.
+
+        Nothing where the environment is not supported: advice on single steps would not help.
+        """
+        if isinstance(self.ended_by, UnsupportedEnvironment):
+            return []
         untried = (item for item in self.plan.withheld if item.reason not in INTENDED)
         return [*self.failed, *map(_untried, untried)]
 

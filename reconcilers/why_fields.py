@@ -11,6 +11,7 @@ from typing import TypeVar
 from reconcilers.diff import field_changes
 from reconcilers.levels import LEVELS, country, floor, group, location, region, resource
 from reconcilers.model import Entity, Key, Kind, Value
+from reconcilers.onboarding import Onboarding
 from reconcilers.source import Building, Floor, Space, SpaceType
 from reconcilers.steps import EXTERNAL_ID, Release
 from reconcilers.text import clean
@@ -231,6 +232,8 @@ def _floor(case: Case, entity: Entity) -> Reasons:
 
 def _number(case: Case, entity: Entity, record: Floor, number: str) -> str:
     told = floor.parse_number(record.name)
+    if told is None and _kept(case, number):
+        return "its name tells no number, so it keeps the one that the target has"
     if told is None:
         return "its name tells no number, so the next free one above the highest that a name there tells"
     if str(told) == number:
@@ -240,6 +243,12 @@ def _number(case: Case, entity: Entity, record: Floor, number: str) -> str:
         (one.key for one in _siblings(case, entity) if one.values[place] == str(told)), "another floor"
     )
     return f"its name tells {told}, but {holder} has that, so the next free one above the highest"
+
+
+def _kept(case: Case, number: str) -> bool:
+    """Is it what the target has, as in a merge it may?"""
+    held = case.current.values[floor.LEVEL.index("FloorNumber")] if case.current else None
+    return case.settings.onboarding is Onboarding.EXISTING and held == number
 
 
 def _resource(case: Case, entity: Entity) -> Reasons:

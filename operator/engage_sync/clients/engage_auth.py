@@ -68,6 +68,7 @@ class Tokens:
                 "grant_type": "password",
             },
             setting="spec.target.applicationURL",
+            urgent=True,
         )
         token = await self._http.call(call, self._judge)
         secret = self._token = Secret(token.access_token)

@@ -11,7 +11,7 @@ from engage_sync.clients.engage_auth import Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
-from engage_sync.clients.http import WAITING, Call, Http, Judge, Pace
+from engage_sync.clients.http import WAITING, Call, Http, Judge
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota, used_up
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
@@ -167,7 +167,7 @@ class EngageSession:
                 raise answer.nonsense(f"a refusal: {error.message}") from None
 
         call = Call("GET", self._api + path, what=what, params=params, setting=API_URL)
-        return await self._send(call, judged, product, self._limiter.acquire)
+        return await self._send(call, judged, product, _open)
 
     async def write(
         self,
@@ -200,12 +200,7 @@ class EngageSession:
 
         what = f"{method} {path}"
         call = Call(method, self._api + path, what=what, json=body, repeatable=repeatable, setting=API_URL)
-
-        async def pace() -> None:
-            await self._limiter.acquire()
-            gate()
-
-        return await self._send(call, judged, product, pace)
+        return await self._send(call, judged, product, gate)
 
     def data(self, answer: Answer) -> object:
         """What is in the envelope.
@@ -216,13 +211,21 @@ class EngageSession:
         self._check(answer)
         return data_of(answer, self._told)
 
-    async def _send(self, call: Call, judge: Judge[T], product: str, pace: Pace) -> T:
+    async def _send(self, call: Call, judge: Judge[T], product: str, gate: Gate) -> T:
         token = await self._tokens.current()
+
+        async def ready(call: Call) -> Call:
+            nonlocal token
+            await self._limiter.acquire()
+            token = await self._tokens.current()  # the wait may have outlived the one before
+            gate()
+            return self._authorised(call, product, token)
+
         try:
-            return await self._http.call(self._authorised(call, product, token), judge, pace)
+            return await self._http.call(call, judge, ready)
         except TokenRejected:
-            token = await self._tokens.replace(token)
-        return await self._http.call(self._authorised(call, product, token), judge, pace)
+            await self._tokens.replace(token)
+        return await self._http.call(call, judge, ready)
 
     def _check_keys_in_use(self) -> None:
         """The keys of the hierarchy's products, before anything is sent; others are looked at when used."""
@@ -268,6 +271,10 @@ class EngageSession:
 
     def _told(self, answer: Answer) -> str:
         return vendor_message(answer, self._hidden)
+
+
+def _open() -> None:
+    """The gate of reads."""
 
 
 def _forbidden(answer: Answer, said: str, told: str, now: float) -> NotAllowed | QuotaExhausted:

@@ -6,6 +6,7 @@ are never followed, so credentials reach the named host and nobody else.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self, TypeVar
@@ -67,16 +68,18 @@ class Call:
     """Doing it twice is doing it once. If not, an unknown outcome is told and never simply repeated."""
     setting: str = "its URL"
     """The field of the spec that the URL comes from."""
+    urgent: bool = False
+    """It goes beside the calls in flight, as they wait for it."""
 
 
 Judge = Callable[[Answer], T]
 """Turns an answer into what was asked for, or raises the error that its status means."""
-Pace = Callable[[], Awaitable[None]]
-"""Waits until the next request may be sent."""
+Ready = Callable[[Call], Awaitable[Call]]
+"""Waits until a call may be sent, and says how: with what is good at that moment, such as a token."""
 
 
-async def _at_once() -> None:
-    return None
+async def _as_it_is(call: Call) -> Call:
+    return call
 
 
 def backoff(attempt: int, timing: Timing) -> float:
@@ -162,7 +165,7 @@ class Http:
         """Close all connections."""
         await self._client.aclose()
 
-    async def call(self, call: Call, judge: Judge[T], pace: Pace = _at_once) -> T:
+    async def call(self, call: Call, judge: Judge[T], ready: Ready = _as_it_is) -> T:
         """Carry out a call, again where that is safe and may help.
 
         Raises:
@@ -172,7 +175,7 @@ class Http:
         patience = Patience(self._timing)
         while True:
             try:
-                return judge(await self._attempt(call, pace, patience))
+                return judge(await self._attempt(call, ready, patience))
             except (TransientError, IncompleteAnswer) as error:
                 if _worth_repeating(error, call):
                     await patience.again(error)
@@ -183,13 +186,13 @@ class Http:
                         f"{error.message}; whether it was done is not known", system=self.system
                     ) from error
 
-    async def _attempt(self, call: Call, pace: Pace, patience: Patience) -> Answer:
+    async def _attempt(self, call: Call, ready: Ready, patience: Patience) -> Answer:
         began = self._timing.monotonic()
-        async with self._slots:
-            await pace()
+        async with nullcontext() if call.urgent else self._slots:
+            dressed = await ready(call)
             patience.apart += self._timing.monotonic() - began
             self.requests += 1
-            return await self._exchange(call)
+            return await self._exchange(dressed)
 
     async def _exchange(self, call: Call) -> Answer:
         answering = False

@@ -26,8 +26,9 @@ class Values:
         """The value of a cell that is no formula. Raises ValueError or IndexError for one that cannot be."""
         type = attributes.get("t", "n")
         if type == "s":
-            index = int(text)
-            return self._strings[index] or None if index >= 0 else None
+            if (index := int(text)) < 0:
+                raise IndexError(text)
+            return self._strings[index] or None
         if type == "n":
             return self._number(text, attributes.get("s", ""))
         if type == "b":

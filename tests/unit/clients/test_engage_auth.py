@@ -7,6 +7,7 @@ import pytest
 
 from engage_sync.clients.engage_session import EngageSession
 from engage_sync.clients.engage_wire import Asked
+from engage_sync.clients.limits import RateLimit
 from engage_sync.clients.secrets import EngageCredentials, Secret
 from reconcilers.errors import (
     ConfigError,
@@ -90,6 +91,26 @@ async def test_a_rejected_token_is_replaced_once_for_all_calls() -> None:
     async with engage(script) as session:
         await asyncio.gather(*(session.listing(COUNTRIES) for _ in range(10)))
     assert len(script.sent("POST", TOKEN)) == 2
+
+
+async def test_a_token_that_ends_while_calls_wait_for_their_turn_is_renewed_before_they_are_sent() -> None:
+    time, script, life = FakeTime(), Script(), 60.0
+    ends: dict[str, float] = {}
+
+    def token(_: httpx.Request) -> httpx.Response:
+        name = f"tok-{len(ends) + 1}"
+        ends[f"Bearer {name}"] = time.now + life
+        return httpx.Response(200, json={"access_token": name, "expires_in": life})
+
+    def expiring(request: httpx.Request) -> httpx.Response:
+        alive = time.now < ends[request.headers["authorization"]]
+        return httpx.Response(200, json=envelope()) if alive else httpx.Response(401)
+
+    script.on("POST", TOKEN, token).on("GET", f"{API}/countries", expiring)
+    async with engage(script, time, RateLimit(1, 0)) as session:
+        await asyncio.gather(*(session.listing(COUNTRIES) for _ in range(12)))
+
+    assert len(bearer(script)) == 12  # none was refused
 
 
 async def test_a_401_twice_is_a_matter_of_credentials() -> None:

@@ -249,8 +249,9 @@ async def test_time_spent_on_slow_answers_counts_and_pacing_does_not() -> None:
     await failure(client)
     assert client.requests == 2
 
-    async def pace() -> None:
+    async def pace(call: Call) -> Call:
         time.now += 100
+        return call
 
     client = http(lambda _: httpx.Response(500), time)
     async with client:

@@ -13,7 +13,8 @@ from reconcilers.plan import Plan
 from reconcilers.policy import INCOMPLETE, TAKEN
 from reconcilers.source import Floor, SpaceType
 from reconcilers.steps import Action
-from reconcilers.sync import sync_once
+from reconcilers.sync import look, sync_once
+from reconcilers.why import explain
 from tests.engine.by_hand import filled, named, places, twin
 from tests.engine.memory_target import SPACES, MemoryTarget
 from tests.engine.rig import Rig
@@ -532,6 +533,9 @@ def test_a_floor_whose_name_tells_no_number_keeps_the_one_that_engage_has() -> N
 
     assert report.whole
     assert numbers(rig) == {"Ground Floor": "0", "UG": "-1"}
+    view = asyncio.run(look(rig.ports(), rig.settings))
+    why = {field.field: field.why for field in explain(view, Key("wp:floor:2"), rig.settings).fields}
+    assert why["FloorNumber"] == "its name tells no number, so it keeps the one that the target has"
     assert (tower["NumberOfFloorsAboveGround"], tower["NumberOfFloorsBelowGround"]) == (1, 1)
     untouched(rig)
     rig.store.entries = None  # a lost mapping

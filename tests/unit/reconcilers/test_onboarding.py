@@ -37,6 +37,7 @@ def refused(rig: Rig, report: Report) -> str:
     assert rig.target.writes == []
     assert rig.store.entries is None
     assert rig.plans.shown[-1] == report.plan == planned(rig)
+    assert report.problems == []  # advice on single steps would lead nowhere
     return report.ended_by.message
 
 

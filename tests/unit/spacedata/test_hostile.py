@@ -132,6 +132,9 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no XML": (lambda: book("Building Name, Building Code"), "no XML"),
     "cut XML": (lambda: book(GOOD_SHEET[:-40]), "no XML"),
     "wrong encoding": (lambda: book(b"\xff\xfe\x00" + GOOD_SHEET.encode()), "no XML"),
+    "a string before the first": (
+        lambda: book(sheet(HEAD + row_of('<c r="A9" t="s"><v>-1</v></c>'))), "damaged"
+    ),
     "no such string": (lambda: book(sheet(HEAD + row_of('<c r="A9" t="s"><v>7</v></c>'))), "damaged"),
     "rows backwards": (lambda: book(sheet(HEAD + '<row r="2"/>')), "damaged"),
     "row 2,000,000": (lambda: book(sheet(HEAD + '<row r="2000000"/>')), "damaged"),
