@@ -27,6 +27,7 @@ from tests.e2e.university import (
     lose_zeros,
     move,
     rooms_in,
+    served,
     university,
     write_keys_anew,
 )
@@ -156,8 +157,7 @@ class Year:
 @contextmanager
 def first_year(folder: Path, codes: frozenset[str] | None, spec: Json) -> Iterator[Year]:
     """The university after its first sync, with bookings."""
-    with ForeignServer() as server:
-        server.workplace.__dict__.update(university(codes).__dict__)
+    with served(university(codes)) as server:
         year = Year(server, folder, spec)
         assert year.settle() == []
         year.book()
@@ -196,8 +196,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Json:
     wp = university(CODES)
     second_year(wp)
     third_year(wp)
-    with ForeignServer() as server:
-        server.workplace.__dict__.update(wp.__dict__)
+    with served(wp) as server:
         assert Year(server, tmp_path_factory.mktemp("undisturbed"), {}).settle() == []
         return content(server)
 
