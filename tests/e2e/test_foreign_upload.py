@@ -4,7 +4,6 @@ import os
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,11 +34,9 @@ class Portfolio(NamedTuple):
     quirks: Quirks
 
 
-# That a token ends after a hundred calls, as OTHER says, is too soon where thousands of calls stand in line.
-PATIENT = replace(OTHER, token_calls=0)
 PORTFOLIOS = [
     Portfolio("tum_munich.csv.gz", "DE", 1, 436, 7_610, Quirks()),
-    Portfolio("gsa_us_buildings.csv.gz", "US", 1 if WHOLE else 5, 8_645 if WHOLE else 1_729, 0, PATIENT),
+    Portfolio("gsa_us_buildings.csv.gz", "US", 1 if WHOLE else 5, 8_645 if WHOLE else 1_729, 0, OTHER),
 ]
 
 

@@ -7,12 +7,12 @@ other word is the university's own. The edits are those that issue trackers of s
 import csv
 import gzip
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.e2e.foreign_server import RESOURCES, Engage, ForeignServer, Json, Quirks, Refused, Workplace
+from tests.e2e.foreign_server import ForeignServer, Json
+from tests.e2e.foreign_workplace import Workplace
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lmu_munich_2015.csv.gz"
 BOARD, DESK, CENTER = 1, 2, 5
@@ -66,56 +66,11 @@ def university(codes: frozenset[str] | None) -> Workplace:
     return wp
 
 
-class LargeEngage(Engage):
-    """The same refusals, but a room is compared with those of its own location: 20,000 are too many."""
-
-    def __init__(self, quirks: Quirks) -> None:
-        self.at: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
-        self.named: dict[tuple[str, str], int] = {}
-        super().__init__(quirks)
-
-    def insert(self, kind: str, item: Json) -> int:
-        number = super().insert(kind, item)
-        if kind in RESOURCES:
-            self.at[kind, item["LocationId"]].add(number)
-            self.named[kind, item["ExternalId"]] = number
-        return number
-
-    def update(self, kind: str, number: int, body: Json) -> Json:
-        before = str(self.tables[kind].get(number, {}).get("ExternalId"))
-        shown = super().update(kind, number, body)
-        if kind in RESOURCES:
-            self.named.pop((kind, before), None)
-            self.named[kind, self.tables[kind][number]["ExternalId"]] = number
-        return shown
-
-    def delete(self, kind: str, number: int) -> None:
-        item = self.tables[kind].get(number, {})
-        super().delete(kind, number)
-        if kind in RESOURCES:
-            self.at[kind, item["LocationId"]].discard(number)
-            self.named.pop((kind, item["ExternalId"]), None)
-
-    def _check(self, kind: str, me: int | None, item: Json) -> None:
-        if kind not in RESOURCES:
-            return super()._check(kind, me, item)
-        if self.named.get((kind, item["ExternalId"]), me) != me:
-            raise Refused(409, f"ExternalId {item['ExternalId']} is used already")
-        whole, place = self.tables, item["LocationId"]
-        near = {table: {n: whole[table][n] for n in self.at[table, place]} for table in RESOURCES}
-        self.tables = whole | near
-        try:
-            super()._check(kind, me, item)
-        finally:
-            self.tables = whole
-
-
 @contextmanager
 def served(wp: Workplace) -> Iterator[ForeignServer]:
     """A university and an empty Engage."""
     with ForeignServer() as server:
         server.workplace.__dict__.update(wp.__dict__)
-        server.engage = LargeEngage(server.quirks)
         yield server
 
 

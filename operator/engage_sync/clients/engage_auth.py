@@ -1,6 +1,7 @@
 """Engage's session token: asked for once, renewed before it expires, and once when it is rejected."""
 
 import asyncio
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -18,6 +19,15 @@ RENEW_BEFORE = 300.0
 _REJECTED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
 
 
+@dataclass(eq=False, slots=True)
+class Token:
+    """What goes into the header of a call."""
+
+    secret: Secret
+    good_for: set[str] = field(default_factory=set)
+    """Products that took it."""
+
+
 class Tokens:
     """The current token. However many calls need a new one at once, it is asked for once."""
 
@@ -28,14 +38,14 @@ class Tokens:
         self._url = url
         self._credentials = credentials
         self._timing = timing
-        self._token: Secret | None = None
+        self._token: Token | None = None
         self._hidden = hidden
         hidden.add(credentials.client_id, name=True)
         hidden.add(credentials.password)
         self._good_until = 0.0
         self._renewing = asyncio.Lock()
 
-    async def current(self) -> Secret:
+    async def current(self) -> Token:
         """A token that is good for a while.
 
         Raises:
@@ -47,16 +57,16 @@ class Tokens:
         async with self._renewing:
             return self._good() or await self._renew()
 
-    async def replace(self, rejected: Secret) -> Secret:
+    async def replace(self, rejected: Token) -> Token:
         """A token other than the rejected one; one that came meanwhile will do. Raises as `current`."""
         if self._token is rejected:
             self._token = None
         return await self.current()
 
-    def _good(self) -> Secret | None:
+    def _good(self) -> Token | None:
         return self._token if self._timing.monotonic() < self._good_until else None
 
-    async def _renew(self) -> Secret:
+    async def _renew(self) -> Token:
         asked = self._timing.monotonic()
         call = Call(
             "POST",
@@ -70,11 +80,11 @@ class Tokens:
             setting="spec.target.applicationURL",
             urgent=True,
         )
-        token = await self._http.call(call, self._judge)
-        secret = self._token = Secret(token.access_token)
-        self._hidden.add(secret)
-        self._good_until = asked + token.expires_in - min(RENEW_BEFORE, token.expires_in / 10)
-        return secret
+        told = await self._http.call(call, self._judge)
+        token = self._token = Token(Secret(told.access_token))
+        self._hidden.add(token.secret)
+        self._good_until = asked + told.expires_in - min(RENEW_BEFORE, told.expires_in / 10)
+        return token
 
     def _judge(self, answer: Answer) -> TokenWire:
         common_status(answer)

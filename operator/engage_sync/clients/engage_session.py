@@ -7,14 +7,14 @@ from typing import Self, TypeVar
 import httpx
 
 from engage_sync.clients.answers import Answer, status_and_message, vendor_message
-from engage_sync.clients.engage_auth import Tokens
+from engage_sync.clients.engage_auth import Token, Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
-from engage_sync.clients.http import WAITING, Call, Http, Judge
+from engage_sync.clients.http import ATTEMPTS, WAITING, Call, Http, Judge
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota, used_up
 from engage_sync.clients.redact import Hidden
-from engage_sync.clients.secrets import EngageCredentials, Secret, header_value
+from engage_sync.clients.secrets import EngageCredentials, header_value
 from engage_sync.clients.timing import Timing
 from engage_sync.clients.transport import ReadOnlyTransport
 from reconcilers.errors import (
@@ -221,11 +221,19 @@ class EngageSession:
             gate()
             return self._authorised(call, product, token)
 
-        try:
-            return await self._http.call(call, judge, ready)
-        except TokenRejected:
-            await self._tokens.replace(token)
-        return await self._http.call(call, judge, ready)
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                done = await self._http.call(call, judge, ready)
+            except TokenRejected:
+                # One that was good has ended; one that never was may have been unlucky once.
+                if attempt == ATTEMPTS or (attempt > 1 and product not in token.good_for):
+                    raise
+                await self._tokens.replace(token)
+            else:
+                token.good_for.add(product)
+                return done
 
     def _check_keys_in_use(self) -> None:
         """The keys of the hierarchy's products, before anything is sent; others are looked at when used."""
@@ -238,10 +246,10 @@ class EngageSession:
             raise ConfigError(f"the subscription key {product} is missing", system="target")
         return header_value(self._subscription_keys[product], f"subscription key {product}", "target")
 
-    def _authorised(self, call: Call, product: str, token: Secret) -> Call:
+    def _authorised(self, call: Call, product: str, token: Token) -> Call:
         headers = {
             KEY_HEADER: self._key(product),
-            "Authorization": b"Bearer " + token.reveal().encode("ascii"),
+            "Authorization": b"Bearer " + token.secret.reveal().encode("ascii"),
         }
         return replace(call, headers=headers)
 

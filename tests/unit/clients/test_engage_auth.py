@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -111,6 +112,31 @@ async def test_a_token_that_ends_while_calls_wait_for_their_turn_is_renewed_befo
         await asyncio.gather(*(session.listing(COUNTRIES) for _ in range(12)))
 
     assert len(bearer(script)) == 12  # none was refused
+
+
+class Slow(Script):
+    """Answers when everybody else had a turn."""
+
+    async def later(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return super().__call__(request)
+
+    def __call__(self, request: httpx.Request) -> Any:
+        return self.later(request)
+
+
+async def test_tokens_that_end_as_soon_as_others_used_them_are_not_taken_for_wrong_credentials() -> None:
+    script, uses = Slow(), Counter[str]()
+
+    def short_lived(request: httpx.Request) -> httpx.Response:
+        uses[request.headers["authorization"]] += 1
+        return httpx.Response(200 if uses[request.headers["authorization"]] <= 9 else 401, json=envelope())
+
+    script.on("POST", TOKEN, *issuing().answers["POST", TOKEN]).on("GET", f"{API}/countries", short_lived)
+    async with engage(script) as session:
+        listings = await asyncio.gather(*(session.listing(COUNTRIES) for _ in range(400)))
+
+    assert len(listings) == 400
 
 
 async def test_a_401_twice_is_a_matter_of_credentials() -> None:
