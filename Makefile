@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+HISTORIES ?= 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench soak crds lock wheel clean
@@ -25,9 +26,10 @@ lint: $(STAMP) ## Style, types and import contracts
 bench: $(STAMP) ## Measure plan and apply, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
-soak: $(STAMP) ## Many more histories, every kill point on a real API server, every listing x every fault
-	HISTORIES=5000 KILL_POINTS=all FAULTS=all $(BIN)/python -m pytest tests/property \
-		tests/sandbox/test_listing_faults.py tests/e2e/test_kill_matrix.py tests/e2e/test_two_operators.py
+soak: $(STAMP) ## Hours: more histories, every kill point on a real API server, every listing x fault, all real data
+	HISTORIES=$(HISTORIES) KILL_POINTS=all FAULTS=all FULL=1 $(BIN)/python -m pytest -n 2 tests/property \
+		tests/sandbox/test_listing_faults.py tests/e2e/test_kill_matrix.py tests/e2e/test_two_operators.py \
+		tests/e2e/test_foreign_university.py tests/e2e/test_foreign_upload.py
 
 crds: ## Copy the CRDs into the chart
 	cp crds/*.yaml charts/engage-sync/files/
