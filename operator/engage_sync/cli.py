@@ -23,7 +23,9 @@ from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.plan_document import PlanDocument
 from engage_sync.plans.file import waiting_plan
 from engage_sync.progress import ProgressBar
-from engage_sync.render import DIFFERENCE_RENDERERS, RENDERERS, Data, as_data
+from engage_sync.render import RENDERERS
+from engage_sync.render_difference import DIFFERENCE_RENDERERS
+from engage_sync.run_data import Data, as_data
 from engage_sync.sandbox.command import sandbox_command
 from engage_sync.serve import Options, own_namespace, serve
 from engage_sync.show_plan import beyond, compare, show

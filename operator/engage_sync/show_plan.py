@@ -9,7 +9,7 @@ from engage_sync.plan_document import PlanDocument, document_of
 from engage_sync.plans import life
 from engage_sync.plans.messages import approve_command
 from engage_sync.plans.reading import read_plan
-from engage_sync.render import Data, plan_data, steps_data
+from engage_sync.run_data import Data, plan_data, steps_data
 from reconcilers.errors import ConfigError, TransientError
 from reconcilers.impact import Impact
 from reconcilers.model import RANK, Key

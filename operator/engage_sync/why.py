@@ -12,7 +12,7 @@ from engage_sync.local_run import one_look
 from engage_sync.manifests import read_manifests
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar
-from engage_sync.render import printable
+from engage_sync.render_steps import printable
 from engage_sync.resource import shorten
 from reconcilers.model import Key, Value
 from reconcilers.why import Explanation, explain, kind_of_key

@@ -4,7 +4,8 @@ import pytest
 
 from engage_sync import status
 from engage_sync.crd import fit_status
-from engage_sync.render import as_data, as_json, as_markdown, as_text
+from engage_sync.render import as_json, as_markdown, as_text
+from engage_sync.run_data import as_data
 from engage_sync.schedule import Trigger
 from engage_sync.settings import settings_of
 from engage_sync.spec import Merge, Spec

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from engage_sync.plan_document import document_of
-from engage_sync.render import DIFFERENCE_RENDERERS, RENDERERS, Data, as_data, plan_data
+from engage_sync.render import RENDERERS
 from engage_sync.render import as_json as json_of
 from engage_sync.render import as_markdown as markdown_of
 from engage_sync.render import as_text as text_of
+from engage_sync.render_difference import DIFFERENCE_RENDERERS
+from engage_sync.run_data import Data, as_data, plan_data
 from engage_sync.states import Requests
 from reconcilers.apply import Applied, Outcome, Status
 from reconcilers.guard import WHY_HELD, Budget, Guards

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from engage_sync.kube import Forbidden, Unavailable
 from engage_sync.plan_document import Note, PlanDocument, document_of
 from engage_sync.plans.chunks import cut
-from engage_sync.render import RENDERERS, Data, as_data
+from engage_sync.render import RENDERERS
+from engage_sync.run_data import Data, as_data
 from engage_sync.show_plan import beyond, compare, difference, find, show
 from engage_sync.states import Requests
 from reconcilers.errors import ConfigError, SyncError, TransientError
