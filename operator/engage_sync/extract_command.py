@@ -20,8 +20,9 @@ from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar
 from engage_sync.spacedata.columns import EXTRA_COLUMNS
 from engage_sync.spacedata.extract import Extract, csv_lines, extract
+from engage_sync.spacedata.report import finding_object
 from engage_sync.spacedata.template import write_template
-from engage_sync.spacedata.upload_report import finding_lines, finding_object
+from engage_sync.spacedata.upload_report import finding_lines
 from engage_sync.store.quota import read_quota, write_quota
 from engage_sync.trust import A_PERSON, check_hosts
 from reconcilers.errors import ConfigError

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from engage_sync.spacedata.findings import Finding
 from engage_sync.spacedata.grid import printable
 from engage_sync.spacedata.problems import Severity
-from engage_sync.spacedata.report import SHOWN, counted, lines
-from engage_sync.spacedata.report import finding_object as finding_object
+from engage_sync.spacedata.report import SHOWN, counted, finding_object, lines
 from engage_sync.spacedata.upload import Done, Failure, Outcome
 from engage_sync.spacedata.work import What
 
