@@ -8,7 +8,7 @@ from engage_sync.clients.engage_paths import EXTERNAL_ID, LINKS, Link
 from engage_sync.clients.engage_session import Conflict, EngageSession
 from engage_sync.clients.engage_wire import PARENT_POSITION, Asked, Floors, body_of, created_id, numeral
 from engage_sync.clients.http import CREATES, backoff
-from engage_sync.clients.side_by_side import all_of, side_by_side
+from engage_sync.together import all_of, side_by_side
 from reconcilers.errors import IncompleteAnswer, QuotaExhausted, TransientError, UnknownOutcome
 from reconcilers.events import Event, Reading
 from reconcilers.levels import LEVELS

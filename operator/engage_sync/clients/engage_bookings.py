@@ -25,7 +25,7 @@ from engage_sync.clients.engage_paths import (
     EXTERNAL_BOOKINGS,
 )
 from engage_sync.clients.engage_session import EngageSession, NotAllowed, TokenRejected
-from engage_sync.clients.side_by_side import all_of
+from engage_sync.together import all_of
 from reconcilers.errors import CredentialsRejected
 
 WIDER = timedelta(days=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import httpx
 
@@ -11,7 +11,7 @@ from engage_sync.clients.engage_auth import Token, Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
 from engage_sync.clients.failures import CutOff, MinuteFull, common_status
-from engage_sync.clients.http import ATTEMPTS, WAITING, Call, Http, Judge
+from engage_sync.clients.http import ATTEMPTS, WAITING, Call, Http, Judge, Session
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota, used_up
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import EngageCredentials, header_value
@@ -45,7 +45,7 @@ class Conflict(RefusedError):
     """A 409: something of this name or external id is there already."""
 
 
-class EngageSession:
+class EngageSession(Session):
     """What reader and writer share. Owns the transport: close it, or use it as a context."""
 
     def __init__(
@@ -96,21 +96,6 @@ class EngageSession:
             timing=self.timing,
         )
         self._tokens = Tokens(self._http, token_url, credentials, self.timing, self._hidden)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far, every attempt and those for tokens counted."""
-        return self._http.requests
 
     @property
     def week(self) -> WeekQuota:

@@ -232,6 +232,27 @@ class Http:
         return replace(answer, body=body)
 
 
+class Session:
+    """What speaks to one system by its `Http`: close it, or use it as a context."""
+
+    _http: Http
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, every attempt and those for tokens counted."""
+        return self._http.requests
+
+
 def _worth_repeating(error: TransientError | IncompleteAnswer, call: Call) -> bool:
     if isinstance(error, RateLimited):
         return True  # refused before anything was done, so even a create may be sent again

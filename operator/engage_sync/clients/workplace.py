@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from engage_sync.clients.answers import Answer
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import WorkplaceCredentials
-from engage_sync.clients.side_by_side import side_by_side
 from engage_sync.clients.timing import Timing
 from engage_sync.clients.workplace_listings import Listings, incomplete, read_records, unreadable_record
 from engage_sync.clients.workplace_records import BUILDINGS, COUNTRIES, FLOORS, SPACES, TYPES, center
 from engage_sync.clients.workplace_session import WorkplaceSession
 from engage_sync.clients.workplace_wire import RESERVATION, CenterDetailWire, CenterWire
+from engage_sync.together import side_by_side
 from reconcilers.events import Event, Reading
 from reconcilers.levels.country import code_of
 from reconcilers.source import Building, Center, Listing, Observation, Unreadable

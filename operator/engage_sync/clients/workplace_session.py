@@ -1,13 +1,13 @@
 """Calls to one tenant's Workplace: address, credentials, and what its statuses mean."""
 
 from collections.abc import Mapping
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import httpx
 
 from engage_sync.clients.answers import Answer, status_and_message, vendor_message
 from engage_sync.clients.failures import common_status
-from engage_sync.clients.http import Call, Http, Judge
+from engage_sync.clients.http import Call, Http, Judge, Session
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import WorkplaceCredentials, header_value
 from engage_sync.clients.timing import Timing
@@ -22,7 +22,7 @@ T = TypeVar("T")
 Body = Mapping[str, object]
 
 
-class WorkplaceSession:
+class WorkplaceSession(Session):
     """What all that calls Workplace shares. Owns the transport: close it, or use it as a context."""
 
     def __init__(
@@ -65,21 +65,6 @@ class WorkplaceSession:
             },
             timing=self.timing,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
-
-    @property
-    def requests(self) -> int:
-        """Requests sent so far, every attempt counted."""
-        return self._http.requests
 
     async def read(self, path: str, params: Mapping[str, str], judge: Judge[T]) -> T:
         """One read; `judge` sees every answer, and asks `body` what its status means.

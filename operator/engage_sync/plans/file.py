@@ -7,13 +7,13 @@ One file, `plan`, beside the mapping and under its lock: what `plan` and `sync` 
 import asyncio
 import gzip
 import json
-import os
 import re
 import zlib
 from pathlib import Path
 
 from engage_sync.plan_document import NotThisPlan, PlanDocument, document_of, read_document
 from engage_sync.plans import life
+from engage_sync.store.durable import replace_file
 from engage_sync.store.errors import StoreUnavailable
 from engage_sync.store.index import Identity
 from reconcilers.errors import ConfigError, SyncError
@@ -72,7 +72,7 @@ class FilePlans:
     def _keep(self, document: PlanDocument) -> None:
         try:
             if document.held_digest:
-                _write(self._folder, _packed(document, self._identity))
+                replace_file(self._folder / _FILE, _packed(document, self._identity))
             else:
                 (self._folder / _FILE).unlink(missing_ok=True)
         except OSError as error:
@@ -135,15 +135,3 @@ def _packed(document: PlanDocument, identity: Identity) -> bytes:
         "notes": notes,
     }
     return gzip.compress(json.dumps(content).encode(), mtime=0)
-
-
-def _write(folder: Path, content: bytes) -> None:
-    """A crash at any point leaves the former file or the new one."""
-    temporary = folder / f"{_FILE}.tmp"  # one name, under the mapping's lock: none is left over
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / _FILE)

@@ -13,9 +13,10 @@ from engage_sync.kube_http import Json
 from engage_sync.plan_document import PlanDocument
 from engage_sync.plans.life import Change
 from engage_sync.plans.owner import Owner
-from engage_sync.plans.reading import plans_of, read_chunks, together
+from engage_sync.plans.reading import IN_FLIGHT, plans_of, read_chunks
 from engage_sync.resource import API_VERSION
 from engage_sync.syncplan import SYNCPLAN_KIND, SyncPlanSpec
+from engage_sync.together import all_of
 
 ATTEMPTS = 5
 """Tries of one write while others write too."""
@@ -63,7 +64,8 @@ class PlanObjects:
         )
         datas = await asyncio.to_thread(lambda: list(chunks()))
         uid = body["metadata"]["uid"]
-        await together(self._create_chunk(run_id, uid, number, data) for number, data in enumerate(datas))
+        writes = (self._create_chunk(run_id, uid, number, data) for number, data in enumerate(datas))
+        await all_of(writes, IN_FLIGHT)
         return body
 
     async def update(self, body: Json, change: Change) -> Json | None:

@@ -1,9 +1,8 @@
 """SyncPlans read by whoever looks at them: whole and verified, or not at all."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
 from engage_sync.kube import Forbidden, KubeError, NotFound, SyncPlans
 from engage_sync.kube_http import Json
@@ -11,12 +10,11 @@ from engage_sync.plan_document import NotThisPlan, PlanDocument, read_document
 from engage_sync.plans import life
 from engage_sync.plans.chunks import join
 from engage_sync.plans.owner import Owner
+from engage_sync.together import all_of
 from reconcilers.errors import SyncError, TransientError
 
 IN_FLIGHT = 8
 """Requests at once; the API server serves others, too."""
-
-T = TypeVar("T")
 
 
 class PlansUnavailable(TransientError):
@@ -124,7 +122,7 @@ async def read_chunks(kube: SyncPlans, owner: Owner, body: Json) -> PlanDocument
         except NotFound as error:
             raise NotThisPlan(f"ConfigMap {name} with steps of it is gone") from error
 
-    chunks = await together(map(read, names))
+    chunks = await all_of(map(read, names), IN_FLIGHT)
     document = await asyncio.to_thread(_verified, chunks, spec["digest"], spec.get("riskDigest", ""))
     if document.held_digest != spec.get("heldDigest", ""):
         raise NotThisPlan("the stored held steps do not hash to heldDigest")
@@ -133,23 +131,6 @@ async def read_chunks(kube: SyncPlans, owner: Owner, body: Json) -> PlanDocument
 
 def _verified(chunks: Sequence[Json], digest: str, risk_digest: str) -> PlanDocument:
     return read_document(*join(chunks), digest, risk_digest)
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; on the first failure the rest is stopped, waited for, and the failure raised."""
-    slots = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one(coroutine: Coroutine[Any, Any, T]) -> T:
-        async with slots:
-            return await coroutine
-
-    tasks = [asyncio.ensure_future(one(coroutine)) for coroutine in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engage_sync.clients.side_by_side import side_by_side
 from engage_sync.clients.workplace_held import (
     HELD_BUILDINGS,
     HELD_COUNTRIES,
@@ -17,6 +16,7 @@ from engage_sync.clients.workplace_held import (
 )
 from engage_sync.clients.workplace_listings import Listings
 from engage_sync.clients.workplace_records import FLOORS
+from engage_sync.together import side_by_side
 from reconcilers.source import Floor
 
 

@@ -8,9 +8,9 @@ there already writes to its metadata first, so that it gets another one.
 import asyncio
 import base64
 import re
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from engage_sync.kube import ConfigMaps, Conflict, KubeError, NotFound, Unavailable
 from engage_sync.kube_http import Json
@@ -19,6 +19,7 @@ from engage_sync.store import codec
 from engage_sync.store.codec import Chunk, Corrupt
 from engage_sync.store.errors import StoreUnavailable
 from engage_sync.store.index import ChunkRef
+from engage_sync.together import all_of
 from reconcilers.model import Entry
 
 IN_FLIGHT = 8
@@ -104,7 +105,7 @@ class Chunks:
         refs = tuple(refs)
         if not all(self.home.is_chunk(ref.name) for ref in refs):
             raise Corrupt("the index names objects that are no chunks of it")
-        return await _all(self._read(ref) for ref in refs)
+        return await all_of(self._read(ref) for ref in refs)
 
     async def write(self, chunks: Iterable[tuple[str, Chunk]], used_by: str) -> None:
         """Make sure that each is there with this content.
@@ -113,7 +114,7 @@ class Chunks:
             StoreUnavailable: one could not be made.
             KubeError: likewise.
         """
-        await _all(self._write(name, chunk, used_by) for name, chunk in chunks)
+        await all_of(self._write(name, chunk, used_by) for name, chunk in chunks)
 
     async def look_around(self) -> None:
         """Note what former commits left behind; only before a commit, see above."""
@@ -123,7 +124,7 @@ class Chunks:
 
     async def remove_all_but(self, needed: Collection[str]) -> None:
         """Delete what is not needed any more, right after a commit; what resists is left for the next one."""
-        await _all(self._remove(name) for name in sorted(self._seen.keys() - set(needed)))
+        await all_of(self._remove(name) for name in sorted(self._seen.keys() - set(needed)))
 
     async def _read(self, ref: ChunkRef) -> list[Entry]:
         async with self._slots:
@@ -197,14 +198,3 @@ def _unpack(found: Json, sha256: str) -> list[Entry]:
     except (KeyError, TypeError, ValueError) as error:
         raise Corrupt("a chunk without entries") from error
     return codec.decode(codec.unpack(packed, sha256))
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; on the first failure the rest is stopped, waited for, and the failure raised."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,7 @@ from typing import Self
 
 from engage_sync.store import codec
 from engage_sync.store.codec import Corrupt, Summary
+from engage_sync.store.durable import replace_file
 from engage_sync.store.errors import StoreUnavailable
 from engage_sync.store.index import Identity, Index, describe
 from reconcilers.errors import ConfigError
@@ -116,26 +117,10 @@ class FileStore:
             self._revision + 1,
         )
         try:
-            self._replace(index.to_json().encode() + b"\n\n" + codec.pack(encoded.chunks[0].raw))
+            replace_file(self._path, index.to_json().encode() + b"\n\n" + codec.pack(encoded.chunks[0].raw))
         except OSError as error:
             raise StoreUnavailable(f"state file {self._path} cannot be written: {error.strerror}") from error
         self.summary, self._revision = encoded.summary, index.revision
-
-    def _replace(self, content: bytes) -> None:
-        """A crash at any point leaves the former file or the new one."""
-        temporary = self._directory / "mapping.tmp"  # one name, under the lock: none is left over
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path)
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)  # the new name is on the disk only now
-        finally:
-            os.close(directory)
 
     def _acquire(self) -> None:
         if self._lock is not None:

@@ -4,11 +4,11 @@ Only a count: a file that cannot be read or written costs nothing but that knowl
 """
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from engage_sync.states import Quota
+from engage_sync.store.durable import replace_file
 
 _FILE = "quota.json"
 
@@ -26,6 +26,4 @@ def write_quota(directory: Path, quota: Quota | None) -> None:
     """Leave it for the next run; a crash leaves the former one or this one."""
     if quota is not None:
         with suppress(OSError):
-            temporary = directory / f"{_FILE}.tmp"
-            temporary.write_text(json.dumps(quota), "utf-8")
-            os.replace(temporary, directory / _FILE)
+            replace_file(directory / _FILE, json.dumps(quota).encode())

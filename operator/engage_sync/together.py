@@ -1,7 +1,8 @@
-"""Awaiting several reads at once, with one plain error when one of them fails."""
+"""Awaiting several things at once, with one plain error when one of them fails."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from contextlib import nullcontext
 from typing import Any, TypeVar, overload
 
 A = TypeVar("A")
@@ -11,11 +12,20 @@ D = TypeVar("D")
 E = TypeVar("E")
 
 
-async def all_of(coroutines: Iterable[Coroutine[Any, Any, A]]) -> list[A]:
-    """All results in their order. The first failure cancels the rest and is raised as it is."""
+async def all_of(coroutines: Iterable[Coroutine[Any, Any, A]], at_once: int | None = None) -> list[A]:
+    """All results in their order, at most so many under way `at_once`.
+
+    The first failure cancels the rest, waits for them and is raised as it is.
+    """
+    slots = asyncio.Semaphore(at_once) if at_once else nullcontext()
+
+    async def one(coroutine: Coroutine[Any, Any, A]) -> A:
+        async with slots:
+            return await coroutine
+
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+            tasks = [group.create_task(one(coroutine)) for coroutine in coroutines]
     except BaseExceptionGroup as failures:
         first = failures.exceptions[0]
         raise first from first.__cause__
