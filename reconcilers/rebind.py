@@ -5,7 +5,7 @@ is written anew and everything that hangs on it, bookings too, stays.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from reconcilers.levels import LEVELS
 from reconcilers.match import Pairing
@@ -26,6 +26,7 @@ def rebind(
     if proof is None:
         return found
     listed = desired.entities.keys() | {skip.key for skip in desired.skips} | set(records)
+    listed |= set(_holding_what_is_kept(desired, pairing))
     gone_by_kind: dict[Kind, list[tuple[Key, Current]]] = {}
     for key, current in pairing.current_of.items():
         if key not in listed:
@@ -39,6 +40,17 @@ def rebind(
                     pairing.pair(entity.key, pairing.part(old))
                     found[entity.key] = old
     return found
+
+
+def _holding_what_is_kept(desired: Desired, pairing: Pairing) -> Iterator[Key]:
+    """Containers of locations that are not understood: as another place they would move these with them."""
+    for skip in desired.skips:
+        item = pairing.current_of.get(skip.key) if skip.kept and skip.kind is Kind.LOCATION else None
+        while item is not None and (above := LEVELS[item.kind].parent) is not None:
+            key = pairing.keys[above].get(item.parent_id or 0)
+            item = None if key is None else pairing.current_of[key]
+            if key is not None:
+                yield key
 
 
 def _by_path(gone: list[tuple[Key, Current]]) -> dict[Path, Key]:

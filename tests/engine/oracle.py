@@ -24,6 +24,7 @@ ONLY_ZONE = {"DE": "W. Europe Standard Time", "IN": "India Standard Time"}
 ENGLISH = {"US": "United States", "DE": "Germany", "IN": "India"}
 
 LEAVES_SCOPE = {"NoReservationCenter", "OutOfScope", "NotReservable", "NotBookableType"}
+DOWN = ("countries", "regions", "groups", "workspaceTypes", "locations", "floors", "rooms", "desks")
 REFERENCES = ("InternalParentId", "LocationId", "Floor", "WorkspaceTypeId", "GroupId")
 
 
@@ -49,6 +50,8 @@ class Expected:
     """Default workspace types by their label before: the external id they get."""
     free: set[str] = field(default_factory=set)
     """Default workspace types, by their label before, that nobody adopts."""
+    types: set[str] = field(default_factory=set)
+    """Every type that is listed, whether anybody can book it or not."""
 
     def reasons(self) -> Counter[tuple[str, str]]:
         return Counter((kind, reason) for (kind, _), reason in self.skips.items())
@@ -214,6 +217,7 @@ class _Translation:
         self.family = {
             type.id: family.get(clean(type.group).casefold()) for type in self.observed.types.items
         }
+        self.out.types = {f"wp:type:{id}" for id in self.family}
         names = unique(
             {
                 type.id: clean(type.name) or f"Type {type.id}"
@@ -350,6 +354,8 @@ def translate(observed: Observation, rules: Rules, before: State, builtins: dict
 def after(wanted: Expected, before: State, builtins: dict[str, str], withheld: Iterable[str] = ()) -> State:
     """What Engage holds after a run that began with `before`; `withheld` stays as it was."""
     held = set(withheld)
+    again = _made_again(wanted, before, builtins)
+    before = _relabelled(before, again)
     labels = {label: builtins[label] for label in wanted.free} | wanted.adopted
     before = {key: _renamed(row, labels) for key, row in before.items()}
     rows: State = {key: dict(row) for key, row in wanted.rows.items() if key not in held}
@@ -361,7 +367,47 @@ def after(wanted: Expected, before: State, builtins: dict[str, str], withheld: I
         rows |= {key: before[key] for key in more}
         leftover -= more
     _give_groups(rows, wanted, before, held)
-    return rows
+    return _relabelled(rows, {new: old for old, new in again.items() if new in held})
+
+
+def _made_again(wanted: Expected, before: State, builtins: dict[str, str]) -> dict[str, str]:
+    """What has the path of something that is gone is that thing: its new label by the one it had."""
+    there = wanted.rows.keys() | {key for _, key in wanted.skips} | wanted.types | builtins.keys()
+    for key in wanted.kept() & before.keys():  # what is not understood is where it is
+        while before[key]["table"] in ("locations", "regions"):
+            key = before[key]["InternalParentId"]
+            there = there | {key}
+    again: dict[str, str] = {}
+    for table in DOWN:
+        seen = _relabelled(before, again)  # a path begins with a parent that is known by now
+        gone = [
+            key
+            for key, row in before.items()
+            if row["table"] == table and key.startswith("wp:") and key not in there
+        ]
+        for new, row in wanted.rows.items():
+            same = [key for key in gone if _path(seen[key]) == _path(row)]
+            if row["table"] == table and new not in before and len(same) == 1:
+                again[same[0]] = new
+    return again
+
+
+def _path(row: Row) -> tuple[object, ...]:
+    names = ("table", "InternalParentId", "LocationId", "Floor", "Family")
+    return (row["ResourceName"].casefold(), *(row.get(name) for name in names))
+
+
+def _relabelled(state: State, labels: dict[str, str]) -> State:
+    """The same rows under other labels."""
+    if not labels:
+        return state
+    told: State = {}
+    for key, row in state.items():
+        other: Row = {name: labels.get(row[name], row[name]) for name in REFERENCES if name in row}
+        if "Groups" in row:
+            other["Groups"] = sorted(labels.get(group, group) for group in row["Groups"])
+        told[labels.get(key, key)] = {**row, **other}
+    return told
 
 
 def _renamed(row: Row, labels: dict[str, str]) -> Row:

@@ -388,3 +388,34 @@ def test_a_rebind_that_waits_leaves_what_was_intended_under_the_new_key_alone() 
     assert len({plan.digest for plan in plans}) == 1
     assert set(actions(plans[-1]).values()) == {Action.REBIND}
     assert entry_of(rig, "wp:room:300").state is State.CREATING
+
+
+def test_a_country_of_a_building_that_is_not_understood_is_no_other_country() -> None:
+    rig = synced()
+    source = rig.source
+    edit(source.buildings, 10, country_code="DE")  # under the same name: one record of two was corrected
+    edit(source.centers, 95, time_zone="Mars/Olympus")  # and 20 has no time zone now, nor a country with one
+    annex = rig.target.state()["wp:building:20"]
+
+    rig.sync()
+
+    assert rig.target.state()["wp:building:20"] == annex
+    assert rig.target.find("wp:country:US")["CountryCode"] == "US"
+    assert Action.REBIND not in actions(rig.plan()).values()
+
+
+def test_what_is_not_understood_stays_in_a_building_whose_country_was_given_another_code() -> None:
+    rig = synced()
+    rig.source.garbled = {("spaces", 200)}
+    before = ids_of(rig)
+    for id in (10, 20):
+        edit(rig.source.buildings, id, country_code="DE")
+    aim = expected_after(rig)
+
+    plan = rig.plan()
+    rig.sync()
+
+    assert set(actions(plan).values()) == {Action.REBIND}
+    assert ids_of(rig) == before
+    assert difference(rig.target.state(), aim) == {}
+    assert rig.plan().steps == ()
