@@ -3,17 +3,18 @@
 import random
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconcilers.errors import EmptySource, IncompleteAnswer
 from reconcilers.policy import Policies
+from reconcilers.source import Floor
 from reconcilers.steps import Delete, Replace
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import Call, MemoryTarget
 from tests.engine.rig import UNGUARDED, Rig
-from tests.engine.samples import space_in
+from tests.engine.samples import building, edit, put, space, space_in, synced, two_buildings
 from tests.property.laws import difference, edit_all, sync_or_refuse
 from tests.strategies import Edit, Hand, hands, histories, murky_histories, tidy_worlds
 
@@ -97,6 +98,20 @@ def test_what_is_not_ours_is_never_touched(
         assert rig.target.refusals == []
 
 
+def lose(target: MemoryTarget, external_id: str, *rooms: str) -> None:
+    """A person takes away an external id, and rooms."""
+    target.find(external_id)["ExternalId"] = None
+    for room in rooms:
+        del target.tables["rooms"][target.find(room)["id"]]
+
+
+def losing(*external_ids: str) -> list[Hand]:
+    return [Hand("lose", external_ids, lose)]
+
+
+@example(two_buildings(), losing("wp:group:US", "wp:room:100", "wp:room:101"))
+@example(two_buildings(), losing("wp:floor:1", "wp:room:100", "wp:room:101"))
+@example(two_buildings(), losing("wp:city:US:houston", "wp:room:100", "wp:room:101"))
 @given(tidy_worlds(), st.lists(hands, min_size=1, max_size=4))
 def test_what_hands_did_to_ours_is_healed(source: MemorySource, meddling: list[Hand]) -> None:
     rig = Rig(source)
@@ -105,16 +120,24 @@ def test_what_hands_did_to_ours_is_healed(source: MemorySource, meddling: list[H
 
     for hand in meddling:
         hand(rig.target)
-    before = rig.target.sent
+    before, sent = rig.target.state(), rig.target.sent
+    nobodys: dict[tuple[str, int], dict[str, Any]] = {}
     try:
         rig.sync()
     except IncompleteAnswer:
         # So much is missing at once that the listing is not believed; the sentence says what to do.
-        assert rig.target.sent == before
+        assert rig.target.sent == sent
+        nobodys = foreign_rows(rig.target)
         rig.store.entries = None
         rig.sync()
 
-    assert difference(rig.target.state(), aim) == {}
+    if nobodys:  # what lost its external id was known by the mapping alone: now it is as if made by hand
+        assert {key for key in before if key.startswith("wp:")} <= set(rig.target.state())
+        left = foreign_rows(rig.target)
+        assert left == {place: row for place, row in nobodys.items() if place in left}
+        assert {table for table, _ in nobodys.keys() - left.keys()} <= {"countries", "regions"}
+    else:
+        assert difference(rig.target.state(), aim) == {}
     assert rig.target.refusals == []
     assert rig.plan().steps == ()
 
@@ -190,15 +213,30 @@ def test_management_policies_are_kept(
         before = len(rig.target.writes)
         sync_or_refuse(rig)
 
-        verbs = {policy_of(call) for call in rig.target.writes[before:]}
-        assert verbs <= allowed
+        assert policies_of(rig.target.writes[before:]) <= allowed
         assert rig.target.refusals == []
 
 
-def policy_of(call: Call) -> str:
-    if call.table == "locations/groups":
-        return "Update"
-    return {"POST": "Create", "PUT": "Update", "DELETE": "Delete"}[call.verb]
+def policies_of(calls: list[Call]) -> set[str]:
+    """What must be allowed for the calls of one run; a location that is made is given its group with that."""
+    made = {call.external_id for call in calls if (call.verb, call.table) == ("POST", "locations")}
+    word = {"POST": "Create", "PUT": "Update", "DELETE": "Delete"}
+    return {
+        "Update" if call.table == "locations/groups" and call.external_id not in made else word[call.verb]
+        for call in calls
+    }
+
+
+def test_a_location_that_is_made_is_given_its_group_without_the_right_to_update() -> None:
+    rig = synced()
+    rig.settings = Settings(guards=UNGUARDED, policies=Policies(frozenset({"Observe", "Create"})))
+    put(rig.source, building(30, "Hangar"), Floor(9, "1", 30), space(300, "Vostok", 9))
+    edit(rig.source.centers, 95, buildings=frozenset({10, 20, 30}))
+
+    calls = rig.writes_of_sync()
+
+    assert [call.table for call in calls] == ["locations", "locations/groups", "floors", "rooms"]
+    assert policies_of(calls) == {"Create"}
 
 
 @given(tidy_worlds(), st.sampled_from(["buildings", "centers"]))
