@@ -33,6 +33,8 @@ Form = Callable[[Values], str]
 """What of an entity's values is compared; empty for what has nothing to compare."""
 Stage = tuple[Form, bool]
 """A form, and whether both must also be on the same floor."""
+Wanted = tuple[Entity, Values]
+"""An entity, and its values under the name by which it is looked for."""
 Group = tuple[list[Entity], list[Current]]
 
 
@@ -104,20 +106,49 @@ def _match(
     """
     made_up = [(entity, entity.values) for entity in unpaired if entity.key in own_names]
     own = [(e, (own_names.get(e.key, e.name), *e.values[1:])) for e in unpaired]
+    claimants: dict[int, list[Entity]] = {}
+    disputed: list[Current] = []
     for wanted in (made_up, own):
-        open_ = [
-            pair for pair in wanted if pair[0].key not in merged.reasons and pair[0].key not in merged.adopted
-        ]
         settled: set[int] = set()
-        for entities, found in _alike(open_, free, pairing):
-            _settle(entities, found, pairing, merged)
+        for entities, found in _alike(_open(wanted, merged), free, pairing):
             settled.update(map(id, found))
+            if not _settle(entities, found, pairing, merged):
+                claimants.update((id(item), entities) for item in found)
+                disputed += found
         free = [item for item in free if id(item) not in settled]
+    for wanted in (made_up, own):
+        for entity, found in _disputes(_open(wanted, merged), disputed, pairing):
+            others = {id(other): other for item in found for other in claimants[id(item)]}
+            _leave(entity, found, AMBIGUOUS, others.values(), merged)
 
 
-def _alike(wanted: list[tuple[Entity, Values]], free: list[Current], pairing: Pairing) -> Iterator[Group]:
+def _open(wanted: list[Wanted], merged: Merged) -> list[Wanted]:
+    """Those that nothing is said of yet."""
+    return [
+        pair for pair in wanted if pair[0].key not in merged.reasons and pair[0].key not in merged.adopted
+    ]
+
+
+def _disputes(
+    wanted: list[Wanted], disputed: list[Current], pairing: Pairing
+) -> Iterator[tuple[Entity, list[Current]]]:
+    """Who looks, however remotely, like what nobody knows whose it is: made anew it might be there twice."""
+    for form, near in _forms(wanted) if disputed else ():
+        there = _grouped((_place(item, near), form(item.values), item) for item in disputed)
+        rest: list[Wanted] = []
+        for entity, values in wanted:
+            place = _place_of(entity, pairing, near)
+            found = there.get((place, form(values))) if place is not None else None
+            if found:
+                yield entity, found
+            else:
+                rest.append((entity, values))
+        wanted = rest
+
+
+def _alike(wanted: list[Wanted], free: list[Current], pairing: Pairing) -> Iterator[Group]:
     """Groups of what looks the same on both sides, the closest likeness first; nobody is in two of them."""
-    for form, near in _FORMS.get(wanted[0][0].kind, _BY_NAME) if wanted else ():
+    for form, near in _forms(wanted):
         here = _grouped(
             (_place_of(entity, pairing, near), form(values), (entity, values)) for entity, values in wanted
         )
@@ -129,6 +160,10 @@ def _alike(wanted: list[tuple[Entity, Values]], free: list[Current], pairing: Pa
         seen |= {id(item) for path in shared for item in there[path]}
         wanted = [(entity, values) for entity, values in wanted if id(entity) not in seen]
         free = [item for item in free if id(item) not in seen]
+
+
+def _forms(wanted: list[Wanted]) -> tuple[Stage, ...]:
+    return _FORMS.get(wanted[0][0].kind, _BY_NAME) if wanted else ()
 
 
 def _grouped(items: Iterable[tuple[Values | None, str, T]]) -> dict[tuple[Values, str], list[T]]:
@@ -166,18 +201,26 @@ def _place_of(entity: Entity, pairing: Pairing, near: bool) -> Values | None:
     return tuple(place)
 
 
-def _settle(entities: list[Entity], found: list[Current], pairing: Pairing, merged: Merged) -> None:
+def _settle(entities: list[Entity], found: list[Current], pairing: Pairing, merged: Merged) -> bool:
+    """Pair what is certain, or leave it alone; False where it is unclear who is whose."""
     certain = len(entities) == len(found) == 1
     if certain and not claimed(found[0]):
         pairing.pair(entities[0].key, found[0])
         merged.adopted[entities[0].key] = found[0]
-        return
-    reason = CLAIMED if certain else AMBIGUOUS
-    could_be = tuple(f'"{item.name}" (id {item.id})' for item in found)
+        return True
     for entity in entities:
-        rivals = tuple(sorted(other.key for other in entities if other is not entity))
-        merged.reasons[entity.key] = reason
-        merged.left_alone.append(LeftAlone(entity.kind, entity.key, entity.name, reason, could_be, rivals))
+        _leave(entity, found, CLAIMED if certain else AMBIGUOUS, entities, merged)
+    return certain
+
+
+def _leave(
+    entity: Entity, found: list[Current], reason: str, others: Iterable[Entity], merged: Merged
+) -> None:
+    """Leave it alone; `others` could be the same."""
+    could_be = tuple(f'"{item.name}" (id {item.id})' for item in found)
+    rivals = tuple(sorted(other.key for other in others if other is not entity))
+    merged.reasons[entity.key] = reason
+    merged.left_alone.append(LeftAlone(entity.kind, entity.key, entity.name, reason, could_be, rivals))
 
 
 def _name(values: Values) -> str:

@@ -87,9 +87,15 @@ def judge(wanted: dict[str, Row], target: MemoryTarget) -> dict[str, Verdict]:
             if any(found.get(str(value)) in (AMBIGUOUS, CLAIMED, BELOW) for value in hangs_on):
                 found[key] = BELOW
         settled = set(found.values())
+        disputed: list[Row] = []
         for strictness in range(2 * len(likenesses(table))):
             keys_left = [key for key in keys if key not in found]
-            found |= _look(table, keys_left, strictness, wanted, target, found, settled)
+            found |= _look(table, keys_left, strictness, wanted, target, found, settled, disputed)
+        # What looks like something that others fight for may be that: made anew it could be there twice.
+        for key in [key for key in keys if key not in found]:
+            degrees = range(2 * len(likenesses(table)))
+            if any(_same(wanted[key], row, degree, target, found) for row in disputed for degree in degrees):
+                found[key] = AMBIGUOUS
         found |= {key: NEW for key in keys if key not in found}
     return found
 
@@ -102,6 +108,7 @@ def _look(
     target: MemoryTarget,
     found: dict[str, Verdict],
     settled: set[Verdict],
+    disputed: list[Row],
 ) -> dict[str, Verdict]:
     """One likeness for all that is not settled by a stricter one; who was fought for is out, too."""
     rows = [
@@ -122,6 +129,7 @@ def _look(
         ]
         if len(like) > 1 or len(rivals) > 1:
             verdicts[key] = AMBIGUOUS
+            disputed += like
         elif (like[0]["ExternalId"] or "").strip():
             verdicts[key] = CLAIMED
         else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconcilers.errors import EmptySource
 from reconcilers.guard import Budget
+from reconcilers.model import Kind
 from reconcilers.report import Report
 from tests.engine.memory_target import SPACES, MemoryTarget, Row
 from tests.engine.rig import UNGUARDED, Rig
@@ -104,6 +105,14 @@ def twin(rig: Rig) -> Rig:
     other = copy.deepcopy(rig).guarded(replace(UNGUARDED, grace=rig.settings.guards.grace))
     other.plans.given = None
     return other
+
+
+def emptied(rig: Rig) -> bool:
+    """Does the source list nothing at all of a kind that the mapping holds? Then none of it is believed."""
+    kinds = {Kind.FLOOR: rig.source.floors, Kind.RESOURCE: rig.source.spaces,
+             Kind.WORKSPACE_TYPE: rig.source.types}  # fmt: skip
+    known = {entry.kind for entry in (rig.store.entries or {}).values()}
+    return any(not records and kind in known for kind, records in kinds.items())
 
 
 def damage_of(rig: Rig) -> tuple[Damage, Report | None]:

@@ -3,20 +3,23 @@
 import random
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconcilers.guard import Guards, Required
 from reconcilers.impact import Impact
 from reconcilers.plan import Plan
 from reconcilers.policy import GRACE
+from reconcilers.source import Floor
 from reconcilers.steps import Delete, Destructive, canonical, digest_of, key_of
 from tests.engine import oracle
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, WIDE, Rig
+from tests.engine.samples import put, two_buildings
 from tests.property.guarding import (
     Damage,
     damage_of,
+    emptied,
     home_of,
     is_ours,
     rows_of,
@@ -29,6 +32,10 @@ from tests.strategies import Edit, blunders, built_up_worlds, edits, losses, rou
 FIRM = ("locations", "regions", "countries")
 any_world = tidy_worlds() | built_up_worlds()
 changes = st.lists(edits | blunders | blunders, min_size=1, max_size=4)
+NO_TYPES = Edit("clear", ("types",), lambda source, table: getattr(source, table).clear())
+ORPHAN = Edit("put", (Floor(2, "1st Floor", None),), put)
+"""One floor less in its location, which is an update."""
+GONE = Edit("pop", ("buildings", 20), lambda source, table, id: getattr(source, table).pop(id))
 kills = st.tuples(st.integers(1, 15), st.sampled_from(["before", "after"]))
 
 
@@ -62,6 +69,7 @@ def check_unapproved(rig: Rig, damage: Damage, plan: Plan) -> None:
 
 @some
 @given(any_world, rough_histories, st.sets(st.integers(0, 9), max_size=3))
+@example(two_buildings(), [[NO_TYPES, ORPHAN]], set())
 def test_nothing_that_cannot_be_undone_runs_unapproved_and_all_else_goes_ahead(
     source: MemorySource, history: list[list[Edit]], picks: set[int]
 ) -> None:
@@ -70,6 +78,7 @@ def test_nothing_that_cannot_be_undone_runs_unapproved_and_all_else_goes_ahead(
     known(rig, *picks).guarded(WIDE)
     for change in history:
         edit_all(source, change)
+        quarantined = emptied(rig)
         damage, report = damage_of(rig)
         if report is None:
             return
@@ -78,7 +87,11 @@ def test_nothing_that_cannot_be_undone_runs_unapproved_and_all_else_goes_ahead(
         assert rig.target.refusals == []
         assert report.failed == []
         assert report.writes == len(report.plan.ready) == len(report.plan.steps) - len(report.plan.held)
-        assert bool(report.plan.held) <= any(isinstance(item.step, Destructive) for item in report.plan.held)
+        assert bool(report.plan.quarantine) == quarantined
+        if quarantined:
+            assert report.plan.ready == ()
+        elif report.plan.held:
+            assert any(isinstance(item.step, Destructive) for item in report.plan.held)
         sent, commits = rig.target.sent, rig.store.commits
         again = rig.sync().plan
         assert again.ready == ()
@@ -87,6 +100,7 @@ def test_nothing_that_cannot_be_undone_runs_unapproved_and_all_else_goes_ahead(
 
 @some
 @given(any_world, rough_histories, st.sampled_from(Required), st.sets(st.integers(0, 9), max_size=3))
+@example(two_buildings(), [[NO_TYPES]], Required.NEVER, set())
 def test_everything_approved_ends_where_an_unguarded_run_ends(
     source: MemorySource, history: list[list[Edit]], required: Required, picks: set[int]
 ) -> None:
@@ -104,8 +118,9 @@ def test_everything_approved_ends_where_an_unguarded_run_ends(
         assert approvals <= 1
         assert difference(rig.target.state(), other.target.state()) == {}
         assert rig.target.refusals == []
+        quarantined = emptied(rig)
         again = rig.sync().plan
-        assert (again.steps, again.quarantine) == ((), ())
+        assert (again.steps, bool(again.quarantine)) == ((), quarantined)
 
 
 @some
@@ -139,6 +154,7 @@ def test_where_every_step_is_asked_for_not_one_write_goes_without(
 
 @some
 @given(any_world, changes, st.lists(edits | losses, max_size=3), st.sampled_from(Required))
+@example(two_buildings(), [GONE], [NO_TYPES, ORPHAN], Required.DESTRUCTIVE)
 def test_after_an_approval_the_source_changes_again(
     source: MemorySource, change: list[Edit], later: list[Edit], required: Required
 ) -> None:
@@ -152,13 +168,15 @@ def test_after_an_approval_the_source_changes_again(
     seen = set(lines(rig.plans.shown[-1]))
     rig.plans.approve(first.plan)
     edit_all(source, later)
+    quarantined = emptied(rig)
     damage, report = damage_of(rig)
     if report is None:
         return
 
-    destroyed = {canonical(step) for step in rig.plans.shown[-1].steps if isinstance(step, Destructive)}
+    steps = rig.plans.shown[-1].steps
+    counting = {canonical(step) for step in steps if quarantined or isinstance(step, Destructive)}
     if report.plan.beyond:
-        assert {canonical(step) for step in report.plan.beyond} <= destroyed - seen
+        assert {canonical(step) for step in report.plan.beyond} <= counting - seen
         assert report.plan.approved == ""
         assert rig.plans.spent == []
         check_unapproved(rig, damage, report.plan)

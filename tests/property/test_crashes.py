@@ -5,16 +5,16 @@ from collections import Counter
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconcilers.errors import RefusedError, TransientError
-from reconcilers.model import State
+from reconcilers.model import Kind, Origin, State
 from reconcilers.report import Report
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, FaultAt, GateAfter, Rig
-from tests.engine.samples import building, edit, put, synced, two_buildings
+from tests.engine.samples import ROOM, building, edit, put, synced, two_buildings
 from tests.property.laws import difference, edit_all
 from tests.strategies import Edit, histories, tidy_worlds
 
@@ -186,7 +186,22 @@ def test_what_was_in_flight_when_the_run_ended_is_remembered() -> None:
     assert {str(key) for key, entry in known.items() if entry.state is State.SYNCED} == made
 
 
+def known_to_the_mapping_alone(rig: Rig) -> dict[str, int]:
+    """Internal ids of the default types that were adopted, but for their external ids."""
+    matched = [entry for entry in (rig.store.entries or {}).values() if entry.origin is Origin.MATCHED]
+    assert all(entry.kind is Kind.WORKSPACE_TYPE for entry in matched)
+    return {str(entry.key): entry.id or 0 for entry in matched}
+
+
+def one_default_type() -> MemorySource:
+    source = two_buildings()
+    edit(source.types, ROOM, name="Meeting Room")
+    return source
+
+
 @given(tidy_worlds(), st.integers(1, 25))
+@example(one_default_type(), 2)
+@example(one_default_type(), 3)
 def test_a_refusal_skips_only_what_hangs_below(source: MemorySource, number: int) -> None:
     rig = Rig(source)
     aim, _ = undisturbed(rig)
@@ -201,13 +216,19 @@ def test_a_refusal_skips_only_what_hangs_below(source: MemorySource, number: int
         if report.applied
         else set()
     )
+    unmarked = known_to_the_mapping_alone(rig)
     assert report.ended_by is None
     assert len(report.failed) == len(failed)
-    assert lost <= failed
+    assert unmarked.keys() <= lost <= failed | unmarked.keys()
+    assert not (failed and unmarked)
     assert len([o for o in (report.applied.outcomes if report.applied else ()) if o.status == "failed"]) <= 1
 
     rig.sync()
 
+    assert known_to_the_mapping_alone(rig) == unmarked
+    assert rig.plan().steps == ()
+    for key, id in unmarked.items():
+        rig.target.tables["workspaceTypes"][id]["ExternalId"] = key
     assert difference(rig.target.state(), aim.target.state()) == {}
 
 

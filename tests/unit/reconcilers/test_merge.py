@@ -102,6 +102,40 @@ def test_exact_goes_before_folded() -> None:
     untouched(rig)
 
 
+def test_what_two_could_be_is_not_given_to_a_third_nor_made_beside_it() -> None:
+    rig = filled(minimum_match=0)
+    row = named(rig.target, "countries", "United States of America")
+    row["ResourceName"] = "Deutschland"
+    twin(rig.target, "countries", row, ResourceName="USA")
+    edit(rig.source.buildings, 20, country_code="DE", country_name="Deutschland")
+
+    plan = rig.sync().plan
+
+    assert left_alone(plan) == {"wp:country:DE": AMBIGUOUS, "wp:country:US": AMBIGUOUS}
+    assert sentence(plan.left_alone[0]) == (
+        'it could be "Deutschland" (id 1) or "USA" (id 2); make its name differ from all but one'
+    )
+    assert sentence(plan.left_alone[1]) == (
+        'it could be "Deutschland" (id 1), and so could wp:country:US; make its name differ from all but one'
+    )
+    assert [row["ExternalId"] for row in rig.target.tables["countries"].values()] == [None, None]
+    untouched(rig)
+
+
+def test_what_is_not_made_beside_two_that_it_may_be() -> None:
+    rig = filled(minimum_match=0)
+    one = named(rig.target, "rooms", "Gemini")
+    one["ResourceName"] = "Gemini "
+    other = twin(rig.target, "rooms", one, ResourceName=" Gemini")
+    put(rig.source, space(103, "Gemini", 2))
+
+    plan = rig.sync().plan
+
+    assert left_alone(plan) == {"wp:room:101": AMBIGUOUS, "wp:room:103": AMBIGUOUS}
+    assert (one["ExternalId"], other["ExternalId"]) == (None, None)
+    untouched(rig)
+
+
 def test_one_that_could_be_several_is_listed_and_left_alone() -> None:
     rig = filled()
     put(rig.source, space(101, "GÉMINI", 1))
