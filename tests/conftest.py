@@ -19,7 +19,7 @@ pytest_plugins = ["tests.controlplane.fixtures"]
 # the same ones, as many others as you like with HISTORIES=n; no time limits, which a busy machine breaks.
 settings.register_profile(
     "engage-sync",
-    max_examples=int(os.environ.get("HISTORIES", "300")),
+    max_examples=int(os.environ.get("HISTORIES", "200")),
     derandomize="HISTORIES" not in os.environ,
     deadline=None,
     database=None,
