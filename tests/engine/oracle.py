@@ -360,6 +360,7 @@ def after(wanted: Expected, before: State, builtins: dict[str, str], withheld: I
     before = {key: _renamed(row, labels) for key, row in before.items()}
     rows: State = {key: dict(row) for key, row in wanted.rows.items() if key not in held}
     staying = {key for key in before if key in held or _stays(key, wanted, before)}
+    staying -= wanted.free  # given back: who waits under that label is another
     rows |= {key: before[key] for key in staying}
     rows |= {builtins[label]: before[label] for label in wanted.free}
     leftover = {key for key in before if key not in rows and key not in builtins}
@@ -452,7 +453,7 @@ def _give_groups(rows: State, wanted: Expected, before: State, held: set[str]) -
             above = before.get(row["LocationId"])
             if above is None or above["InternalParentId"] != location["InternalParentId"]:
                 gone = True
-            if gone and not location["Groups"]:
+            if gone and not location["Groups"] and row["LocationId"] not in held:
                 location["Groups"] = ["wp:group:" + location["InternalParentId"].split(":")[2]]
             if key not in held:
                 row["GroupId"] = location["Groups"][0] if gone or old is None else old["GroupId"]

@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcilers.report import Report
+from reconcilers.source import Floor, SpaceType
 from tests.engine import oracle
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import Rig
+from tests.engine.samples import ME, ROOM, WE, building, edit, put, space, synced, two_buildings
 from tests.property.laws import builtins, difference, edit_all, settings_of, sync_or_refuse
 from tests.strategies import Edit, histories, murky_histories, tidy_worlds, worlds
 
@@ -79,3 +81,39 @@ def test_what_cannot_be_read_keeps_what_it_has(source: MemorySource, history: li
         edit_all(source, edits)
         if check_run(rig, oracle.Rules()):
             check_second_run(rig)
+
+
+def test_a_default_type_is_given_back_though_what_it_stood_for_waits_for_its_name() -> None:
+    source = two_buildings()
+    put(source, SpaceType(60, "Meeting Room", WE))
+    rig = synced(source)
+    del source.types[ROOM]  # "Conference" stays, as spaces of it are not understood any more
+    put(source, SpaceType(60, "Conference", ME))
+
+    report = check_run(rig, oracle.Rules())
+
+    assert report is not None
+    assert {str(item.key): item.reason for item in report.plan.withheld} == {
+        "wp:type:52": "NotEmpty",
+        "wp:type:60": "NameTaken",
+    }
+    check_second_run(rig)
+
+
+def test_a_location_that_waits_for_its_name_waits_for_its_group_too() -> None:
+    source = two_buildings()
+    put(source, building(30, "Hangar"))
+    edit(source.centers, 95, buildings=frozenset({10, 20, 30}))
+    rig = synced(source)
+    source.garbled = {("buildings", 20)}
+    edit(source.buildings, 30, name="Annex")
+    put(source, Floor(9, "1", 30), space(300, "Vostok", 9))
+
+    report = check_run(rig, oracle.Rules())
+
+    assert report is not None
+    assert {str(item.key): item.reason for item in report.plan.withheld} == {
+        "wp:building:30": "NameTaken",
+        "wp:room:300": "WaitsForWithheld",
+    }
+    check_second_run(rig)
