@@ -13,6 +13,7 @@ EVERYTHING = Demand(floors=True, variants=frozenset({MEETING, PERSONAL}))
 def demand(desired: Desired, mapping: MappingState, onboarding: Onboarding = Onboarding.NEW) -> DemandOf:
     """What is worth reading below a location: only kinds that are desired there or known to be there.
 
+    Both sorts of spaces where one is new, as they share their names: what has its name may be of the other.
     Everything, where nothing is known, where the location shall go (what hangs below it stops that), or
     where it may be merged with one that is desired.
     """
@@ -23,6 +24,8 @@ def demand(desired: Desired, mapping: MappingState, onboarding: Onboarding = Onb
         if entity.kind in (Kind.FLOOR, Kind.RESOURCE):
             found = variants.setdefault(Key(str(entity.parent)), set())
             found.add(LEVELS[entity.kind].variant_of(entity.values))
+            if entity.kind is Kind.RESOURCE and not _is_made(entity.key, mapping):
+                found |= EVERYTHING.variants
     known: dict[int, Key] = {}
     for entry in mapping.entries.values():
         if entry.kind in (Kind.FLOOR, Kind.RESOURCE) and entry.parent is not None:
@@ -46,6 +49,11 @@ def demand(desired: Desired, mapping: MappingState, onboarding: Onboarding = Onb
 def _sought(desired: Desired, known: set[Key]) -> set[str]:
     """The names of locations that are desired and not known to be there."""
     return {alike(entity.name) for entity in desired.of(Kind.LOCATION) if entity.key not in known}
+
+
+def _is_made(key: Key, mapping: MappingState) -> bool:
+    entry = mapping.entries.get(key)
+    return entry is not None and entry.id is not None
 
 
 def _leaves(location: Current, entity: Entity | None, mapping: MappingState) -> bool:

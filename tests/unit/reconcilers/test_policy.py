@@ -94,6 +94,21 @@ def test_a_name_that_something_kept_holds_is_not_asked_for() -> None:
     assert rig.target.refusals == []
 
 
+def test_a_name_that_a_hand_made_space_of_the_other_sort_holds_is_not_asked_for() -> None:
+    rig = Rig(two_buildings())
+    del rig.source.spaces[201]  # the Annex has rooms alone
+    rig.sync()
+    annex, room = (rig.target.find(key) for key in ("wp:building:20", "wp:room:200"))
+    desk = space_in(annex["id"], room["GroupId"], room["WorkspaceTypeId"], "0", "Atlas")
+    rig.target.insert("desks", desk)
+    put(rig.source, space(300, "Atlas", 3))
+
+    rig.sync()
+
+    assert withheld(rig) == {"wp:room:300": "NameTaken"}
+    assert rig.target.refusals == []
+
+
 def test_a_number_that_a_hand_made_floor_holds_is_not_asked_for() -> None:
     rig = synced()
     tower = rig.target.find("wp:building:10")["id"]
