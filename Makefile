@@ -15,7 +15,7 @@ demo: $(STAMP) ## The main job on this machine: a real API server, the operator,
 	$(BIN)/python -m demo
 
 test: $(STAMP) lint ## Everything: lint, types, contracts, and all tests on a real API server
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 lint: $(STAMP) ## Style, types and import contracts
 	$(BIN)/ruff check
