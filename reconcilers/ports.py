@@ -9,14 +9,19 @@ from reconcilers.guard import Approval
 from reconcilers.impact import Bookings, NobodyKnows
 from reconcilers.model import Current, Holdings, Key, Kind, MappingState, Value
 from reconcilers.plan import Plan
-from reconcilers.source import Observation
+from reconcilers.source import Known, Observation
 
 
 class Source(Protocol):
     """Where the truth is read."""
 
-    async def read(self) -> Observation:
-        """Read everything once. Raises SyncError when a listing could not be read to its end."""
+    async def read(self, known: Known) -> Observation:
+        """Read everything once.
+
+        A listing that lacks one of the `known` ids is read again, and seamlessly, before that one may count
+        as gone; one of which nobody knows what there was is read so at once.
+        Raises SyncError when a listing could not be read to its end.
+        """
         ...
 
 

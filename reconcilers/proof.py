@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, final
 
-from reconcilers.source import Listing, Observation
+from reconcilers.levels import LEVELS
+from reconcilers.model import Kind, MappingState
+from reconcilers.source import Known, Listing, Observation
 
 _SEAL = object()
+_LISTED = (Kind.LOCATION, Kind.FLOOR, Kind.RESOURCE, Kind.WORKSPACE_TYPE)
+"""What the source's listings become, in the order of the listings."""
 
 
 @final
@@ -30,22 +34,40 @@ class Gap:
         return f"{self.listing}: {self.problem}"
 
 
-def prove(observed: Observation) -> tuple[Proof | None, tuple[Gap, ...]]:
-    """A proof, or the gaps that forbid one."""
+def known_ids(mapping: MappingState) -> Known:
+    """The ids that the listings must show, or they are gone; nothing where the mapping cannot tell."""
+    if mapping.rebuilt:
+        return {}
+    return {kind: _source_ids(kind, mapping) for kind in _LISTED}
+
+
+def _source_ids(kind: Kind, mapping: MappingState) -> frozenset[int]:
+    keys = map(LEVELS[kind].source_key, (entry.key for entry in mapping.of(kind)))
+    return frozenset(int(key) for key in keys if key.isdecimal())
+
+
+def prove(observed: Observation, known: Known) -> tuple[Proof | None, tuple[Gap, ...]]:
+    """A proof that what is `known` and not listed is gone, or the gaps that forbid one."""
+    listings: tuple[Listing[Any], ...] = (
+        observed.buildings, observed.floors, observed.spaces, observed.types
+    )  # fmt: skip
     gaps = [
         Gap(listing.name, problem)
-        for listing in (
-            observed.buildings, observed.floors, observed.spaces, observed.types, observed.centers
-        )
+        for listing in (*listings, observed.centers)
         for problem in _problems(listing)
-    ]  # fmt: skip
+    ]
+    gaps += [
+        Gap(listing.name, "records moved from page to page, so some may have been missed")
+        for kind, listing in zip(_LISTED, listings, strict=True)
+        if listing.may_have_lost(known.get(kind))
+    ]
     gaps += [Gap(observed.centers.name, problem) for problem in _center_problems(observed)]
     return (None if gaps else Proof(_SEAL)), tuple(gaps)
 
 
 def _problems(listing: Listing[Any]) -> list[str]:
     problems = []
-    ids = {item.id for item in listing.items} | {record.id for record in listing.unreadable}
+    ids = listing.ids
     read = len(listing.items) + len(listing.unreadable)
     if len(ids) < read:
         problems.append(f"{read - len(ids)} records came twice, so others may have been missed")

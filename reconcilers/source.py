@@ -4,8 +4,14 @@ Records are as the source wrote them, only typed. An `Observation` also carries 
 which the engine judges whether a record that is not listed is really gone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from reconcilers.model import Kind
+
+Known = Mapping[Kind, frozenset[int]]
+"""The source's own ids of what the mapping holds, by what became of them; of other kinds nobody knows."""
 
 
 class Record(Protocol):
@@ -94,6 +100,17 @@ class Listing(Generic[T]):
     unreadable: tuple[Unreadable, ...] = ()
     counted: tuple[int, int] | None = None
     """What the source counted just before and just after; None where it has no count."""
+    seamless: bool = True
+    """Each page began where the one before was seen to end, so no record slipped between two of them."""
+
+    @property
+    def ids(self) -> frozenset[int | None]:
+        """Of all that is listed, understood or not; None is among them where a record tells none."""
+        return frozenset(item.id for item in self.items) | {record.id for record in self.unreadable}
+
+    def may_have_lost(self, known: frozenset[int] | None) -> bool:
+        """Can one of these ids be there all the same? None: nobody knows what there was."""
+        return not self.seamless and (known is None or not known <= self.ids)
 
 
 @dataclass(frozen=True, slots=True)

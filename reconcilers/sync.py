@@ -17,7 +17,7 @@ from reconcilers.plan import Plan
 from reconcilers.planner import Evidence, make_plan, missing_not_long, type_keys
 from reconcilers.policy import GRACE, Policies
 from reconcilers.ports import Clock, Gate, Ports, Writer
-from reconcilers.proof import Gap, prove
+from reconcilers.proof import Gap, known_ids, prove
 from reconcilers.report import Report, make_report
 from reconcilers.source import Observation
 from reconcilers.steps import Action, Rebind, key_of
@@ -77,9 +77,10 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
 async def look(ports: Ports, settings: Settings) -> View:
     """Read, read, match, plan, guard: all but writing. Raises SyncError when nothing can be planned."""
     mapping = await ports.store.load()
-    observed = await ports.source.read()
+    known = known_ids(mapping)
+    observed = await ports.source.read(known)
     check_not_empty(observed, mapping, settings.scope)
-    proof, gaps = prove(observed)
+    proof, gaps = prove(observed, known)
     wanted = translate(observed, settings.scope, settings.defaults)
     pairing = match(await ports.target.read(demand(wanted, mapping, settings.onboarding)), mapping)
     evidence = Evidence(

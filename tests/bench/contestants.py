@@ -39,7 +39,8 @@ _KINDS = {kind.value: kind for kind in Kind}
 _PROOF, _ = prove(
     Observation(
         Listing("buildings"), Listing("floors"), Listing("spaces"), Listing("types"), Listing("centers")
-    )
+    ),
+    {},
 )
 
 

@@ -9,6 +9,7 @@ from reconcilers.source import (
     Building,
     Center,
     Floor,
+    Known,
     Listing,
     Observation,
     Record,
@@ -42,7 +43,7 @@ class MemorySource:
     order: Order = as_is
     fails: SyncError | None = None
 
-    async def read(self) -> Observation:
+    async def read(self, known: Known) -> Observation:
         """Everything at once."""
         if self.fails is not None:
             raise self.fails

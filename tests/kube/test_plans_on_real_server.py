@@ -193,7 +193,7 @@ async def test_an_approval_between_reading_and_superseding_is_not_lost(
 
 def large_plan() -> Plan:
     """All deletes, all held, with names that hardly compress."""
-    proof, _ = prove(two_buildings().observe())
+    proof, _ = prove(two_buildings().observe(), {})
     assert proof is not None
     level = LEVELS[Kind.RESOURCE]
     steps = []

@@ -1,6 +1,7 @@
 """The clients against the sandbox as a black box: two readings of one contract must agree."""
 
 from collections.abc import Callable, Coroutine
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from reconcilers.errors import CredentialsRejected, Halted, QuotaExhausted, Refu
 from reconcilers.levels.resource import MEETING, PERSONAL
 from reconcilers.model import Key, Kind, Value
 from reconcilers.proof import prove
+from reconcilers.source import Listing
 from tests.sandbox.bench import bench, held, make
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -25,13 +27,22 @@ async def test_a_whole_university_is_read_complete_and_within_budget() -> None:
     here = bench()
     load_csv(here.sandbox.workplace.data, LMU)
     async with here.workplace() as source:
-        observed = await source.read()
-    assert prove(observed)[1] == ()
-    assert len(observed.spaces.items) == 20_714
-    listings = (observed.buildings, observed.floors, observed.spaces, observed.types)
-    # Each page after the first shows one record of the page before once more.
-    pages = sum(1 + max(0, -(-(len(listing.items) - 100) // 99)) for listing in listings)
-    assert source.requests == pages + 2 * len(listings) + 1 + len(observed.centers.items)
+        observed = await source.read({})
+        met = source.requests
+        listings: list[Listing[Any]] = [observed.buildings, observed.floors, observed.spaces, observed.types]
+        kinds = (Kind.LOCATION, Kind.FLOOR, Kind.RESOURCE, Kind.WORKSPACE_TYPE)
+        known = {
+            kind: frozenset(item.id for item in listing.items)
+            for kind, listing in zip(kinds, listings, strict=True)
+        }
+        again = await source.read(known)
+    assert prove(observed, {})[1] == prove(again, known)[1] == ()
+    assert len(observed.spaces.items) == len(again.spaces.items) == 20_714
+    sizes = [len(listing.items) for listing in listings]
+    # Where nobody knows what there was, each page shows one record of the page before once more.
+    besides = 2 * len(listings) + 1 + len(observed.centers.items)
+    assert met == sum(1 + max(0, ceil((size - 100) / 99)) for size in sizes) + besides
+    assert source.requests - met == sum(max(1, ceil(size / 100)) for size in sizes) + besides
     assert all(not listing.unreadable for listing in listings)
 
 
@@ -39,7 +50,7 @@ async def test_wrong_passwords_are_told_apart_from_everything_else() -> None:
     here = bench()
     async with here.workplace(password="wrong") as source:
         with pytest.raises(CredentialsRejected) as caught:
-            await source.read()
+            await source.read({})
         assert caught.value.system == "source"
     async with here.engage(password="wrong") as session:
         with pytest.raises(CredentialsRejected) as caught:

@@ -17,7 +17,8 @@ from engage_sync.clients.workplace_wire import RESERVATION, CenterDetailWire, Ce
 from engage_sync.together import side_by_side
 from reconcilers.events import Event, Reading
 from reconcilers.levels.country import code_of
-from reconcilers.source import Building, Center, Listing, Observation, Unreadable
+from reconcilers.model import Kind
+from reconcilers.source import Building, Center, Known, Listing, Observation, Unreadable
 
 
 class WorkplaceSource:
@@ -64,17 +65,17 @@ class WorkplaceSource:
         """Requests sent so far, every attempt counted."""
         return self._session.requests
 
-    async def read(self) -> Observation:
-        """Read everything once.
+    async def read(self, known: Known) -> Observation:
+        """Read everything once; a listing that lacks something `known`, twice.
 
         Raises:
             SyncError: a listing could not be read to its end.
         """
         buildings, floors, spaces, types, centers = await side_by_side(
-            self._listings.listing(BUILDINGS),
-            self._listings.listing(FLOORS),
-            self._listings.listing(SPACES),
-            self._listings.listing(TYPES),
+            self._listings.listing(BUILDINGS, known.get(Kind.LOCATION)),
+            self._listings.listing(FLOORS, known.get(Kind.FLOOR)),
+            self._listings.listing(SPACES, known.get(Kind.RESOURCE)),
+            self._listings.listing(TYPES, known.get(Kind.WORKSPACE_TYPE)),
             self._centers(),
         )
         names = await self._country_names(buildings)

@@ -59,22 +59,29 @@ class Pages(Generic[T]):
     unreadable: list[Unreadable] = field(default_factory=list)
     number: int = 0
     """Records, those that could not be understood counted."""
-    steady: bool = True
-    """Each page began with the last record of the one before."""
+    overlap: bool = True
+    """Each page after the first shall begin with the last record of the one before."""
+    seamless: bool = True
+    """Each page was seen to."""
     _ids: set[str] = field(default_factory=set, init=False)
     _last: str = field(default="", init=False)
 
     @property
+    def next(self) -> int:
+        """Where the next page begins."""
+        return max(0, self.number - self.overlap)
+
+    @property
     def each_once(self) -> bool:
         """There are some, none of them twice, and nothing moved: all that can be said without a count."""
-        return self.steady and 0 < len(self._ids) == self.number
+        return self.seamless and 0 < len(self._ids) == self.number
 
     def take(self, page: list[object], read: Callable[[object], T]) -> None:
         """One page more; what it shows once more is left out, where it is what it must be."""
         ids = [_id_of(record) for record in page]
-        met = ids[:1] == [self._last]
-        self.steady = self.steady and (met or not self.number)
-        start = int(met and self.number > 0)
+        met = self.overlap and self.number > 0 and ids[:1] == [self._last]
+        self.seamless = self.seamless and (met or not self.number)
+        start = int(met)
         items, unreadable = read_records(read, page[start:])
         self.items += items
         self.unreadable += unreadable
@@ -91,33 +98,31 @@ class Listings:
         self._session = session
         self._tell = tell
 
-    async def listing(self, what: Collection[R]) -> Listing[R]:
-        """A listing as it is, to be judged by its counts; one that does not add up is read once more.
+    async def listing(self, what: Collection[R], known: frozenset[int] | None = None) -> Listing[R]:
+        """A listing as it is, to be judged by its evidence; one that does not convince is read once more.
 
-        An item that moves between pages is soon over.
-
-        Raises:
-            IncompleteAnswer: records moved between the pages, although the counts tell nothing of it.
-            SyncError: it could not be read to its end.
+        Pages that overlap are more pages, so they are asked for only where the listing must tell what is not
+        there: where one of the `known` ids is missing, or nobody knows what there was (None).
+        Raises SyncError when it could not be read to its end.
         """
-        listing, steady = await self._counted(what)
-        if not (steady and _adds_up(listing)):
-            listing, steady = await self._counted(what)
-        if not steady and _adds_up(listing):
-            # The numbers say that nothing is missing; that would be a proof, so it must not come so far.
-            raise incomplete(f"moved {what.name} between the pages of {what.path} while they were read")
+        listing = await self._counted(what, overlap=known is None)
+        if listing.may_have_lost(known) or not _adds_up(listing):
+            listing = await self._counted(what)
         return listing
 
     async def whole(self, what: Collection[R]) -> tuple[R, ...]:
         """All records of a collection, for whoever must know that one is not there.
 
         Raises:
-            IncompleteAnswer: a record cannot be understood, or they are not as many as are counted.
+            IncompleteAnswer: a record cannot be understood, they are not as many as are counted, or records
+                moved between the pages.
             SyncError: it could not be read to its end.
         """
         listing = await self.listing(what)
         if not _adds_up(listing):
             raise incomplete(f"listed {len(listing.items)} {what.name} and counts {listing.counted}")
+        if not listing.seamless:
+            raise incomplete(f"moved {what.name} between the pages of {what.path} while they were read")
         if listing.unreadable:
             record = listing.unreadable[0]
             raise incomplete(f"lists {what.name} {record.id}, which cannot be understood: {record.problem}")
@@ -131,38 +136,37 @@ class Listings:
             SyncError: it could not be read to its end.
         """
         for _ in range(_LOOKS):
-            listing, _ = await self._counted(what)
+            listing = await self._counted(what)
             if len(listing.items) >= (listing.counted or (0, 0))[1]:
                 return listing.items
         raise incomplete(f"listed {len(listing.items)} {what.name} and counts {listing.counted}")
 
     async def uncounted(self, what: Collection[T]) -> Pages[T]:
         """What a listing without a count brings. Raises SyncError when it could not be read to its end."""
-        return await self._pages(what, None)
+        return await self._pages(what, Pages(), None)
 
-    async def _counted(self, what: Collection[R]) -> tuple[Listing[R], bool]:
-        """One reading with its counts, and whether its pages met."""
+    async def _counted(self, what: Collection[R], *, overlap: bool = True) -> Listing[R]:
+        """One reading with its counts."""
         before = await self._count(what)
-        pages = await self._pages(what, before)
+        pages = await self._pages(what, Pages[R](overlap=overlap), before)
         counted = (before, await self._count(what))
-        return Listing(what.name, tuple(pages.items), tuple(pages.unreadable), counted), pages.steady
+        return Listing(what.name, tuple(pages.items), tuple(pages.unreadable), counted, pages.seamless)
 
-    async def _pages(self, what: Collection[T], counted: int | None) -> Pages[T]:
-        """All pages of a listing; each asks for the last record of the one before once more.
+    async def _pages(self, what: Collection[T], pages: Pages[T], counted: int | None) -> Pages[T]:
+        """All pages of a listing; where they overlap, each asks for the last record of the one before again.
 
         Were it another one, something had come or gone in between: no count tells of a record that slipped
         over the border while another one came.
         """
-        pages: Pages[T] = Pages()
         most = MANY if counted is None else 2 * counted + PAGE
         while True:
-            page = await self._page(what, max(0, pages.number - 1))
+            page = await self._page(what, pages.next)
             known = pages.number
             pages.take(page, what.read)
             self._tell(Reading("source", what.name, pages.number))
             if counted is None:
                 # Without a count a short page is no end: only one that brings nothing more is.
-                if pages.number == known or not pages.steady:
+                if pages.number == known or not pages.seamless:
                     return pages
             # A full page that brings exactly what was counted is the last: one more would be empty.
             elif len(page) < PAGE or pages.number == counted:
@@ -227,9 +231,8 @@ def incomplete(problem: str) -> IncompleteAnswer:
 
 
 def _adds_up(listing: Listing[Any]) -> bool:
-    ids = {item.id for item in listing.items} | {record.id for record in listing.unreadable}
     read = len(listing.items) + len(listing.unreadable)
-    return len(ids) == read and set(listing.counted or ()) == {read}
+    return len(listing.ids) == read and set(listing.counted or ()) == {read}
 
 
 def _id_of(record: object) -> str:

@@ -138,7 +138,7 @@ async def test_the_message_names_the_field_that_is_wrong() -> None:
     )
     async with source:
         with pytest.raises(ConfigError, match=r"^spec\.source\.baseURL "):
-            await source.read()
+            await source.read({})
     session = EngageSession(
         outside,
         inside,

@@ -23,7 +23,7 @@ from reconcilers.steps import Create, Delete, Release, Replace, Step, Update, ke
 from tests.engine.samples import two_buildings
 
 OWNER = Owner("tenants", "acme", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9")
-PROOF, _ = prove(two_buildings().observe())
+PROOF, _ = prove(two_buildings().observe(), {})
 assert PROOF is not None
 
 LONG = "n" * 400

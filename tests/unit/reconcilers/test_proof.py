@@ -1,16 +1,19 @@
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reconcilers.proof import Proof, prove
-from reconcilers.source import Center, Floor, Observation, Unreadable
+from reconcilers.model import Kind
+from reconcilers.proof import Proof, known_ids, prove
+from reconcilers.source import Center, Floor, Known, Observation, Unreadable
+from tests.engine.rig import Rig
 from tests.engine.samples import two_buildings
 
 
 def gaps(**changes: Any) -> list[str]:
     observed: Observation = replace(two_buildings().observe(), **changes)
-    proof, found = prove(observed)
+    proof, found = prove(observed, {})
     assert (proof is None) == bool(found)
     return [str(gap) for gap in found]
 
@@ -76,10 +79,49 @@ def test_a_center_may_name_a_building_that_cannot_be_read() -> None:
     source = two_buildings()
     source.garbled = {("buildings", 20)}
 
-    assert prove(source.observe())[0] is not None
+    assert prove(source.observe(), {})[0] is not None
 
 
 def test_many_differences_are_told_in_a_few_words() -> None:
     centers = tuple(Center(id, "", frozenset({10})) for id in range(9))
 
     assert len(gaps(**listing("centers", items=centers))) == 4
+
+
+def test_what_is_known_and_not_listed_is_gone_only_where_nothing_can_have_slipped_between_pages() -> None:
+    observed = replace(two_buildings().observe(), **listing("floors", seamless=False))
+    there = frozenset(floor.id for floor in observed.floors.items)
+
+    def found(floors: frozenset[int]) -> list[str]:
+        return [gap.listing for gap in prove(observed, {Kind.FLOOR: floors})[1]]
+
+    assert found(there) == []
+    assert found(there | {99}) == ["floors"]
+    assert [gap.listing for gap in prove(observed, {})[1]] == ["floors"], "nobody knows what there was"
+    assert prove(two_buildings().observe(), {Kind.FLOOR: there | {99}})[0] is not None
+
+
+def test_an_unreadable_record_is_listed_and_so_not_lost() -> None:
+    unreadable = (Unreadable(99, "garbled"),)
+    observed = replace(
+        two_buildings().observe(),
+        **listing("floors", seamless=False, unreadable=unreadable, counted=(5, 5)),
+    )
+
+    assert prove(observed, {Kind.FLOOR: frozenset({99})})[0] is not None
+
+
+async def _known(rig: Rig) -> Known:
+    return known_ids(await rig.store.load())
+
+
+def test_the_mapping_tells_what_the_listings_must_show() -> None:
+    rig = Rig(two_buildings())
+    assert asyncio.run(_known(rig)) == {}, "there was none, so nobody knows"
+    rig.sync()
+
+    known = asyncio.run(_known(rig))
+
+    assert {kind: len(ids) for kind, ids in known.items()} == {
+        Kind.LOCATION: 2, Kind.FLOOR: 4, Kind.RESOURCE: 5, Kind.WORKSPACE_TYPE: 2,
+    }  # fmt: skip
