@@ -20,7 +20,8 @@ class FieldChange:
 def field_changes(old: Mapping[str, Value], new: Mapping[str, Value]) -> tuple[FieldChange, ...]:
     """The fields of `new` that differ, in the order of `new`. Call it only where something differs."""
     names = [name for name in new if old[name] != new[name]]  # deepdiff takes its time for equal ones too
-    found = DeepDiff(dict(old), dict(new), view="tree", verbose_level=0)
+    before, after = ({name: side[name] for name in names} for side in (old, new))
+    found = DeepDiff(before, after, view="tree", verbose_level=0)
     changed = {
         change.path(output_format="list")[0]
         for kind in ("values_changed", "type_changes")

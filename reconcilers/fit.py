@@ -17,21 +17,22 @@ _FAMILY = workspace_type.LEVEL.index("Family")
 def fit(desired: Desired, pairing: Pairing, proof: Proof | None) -> tuple[Desired, dict[Key, Current]]:
     """The desired state beside this target, and the entities that are adopted by key. Pairs the adopted."""
     entities = dict(desired.entities)
+    places = [entity for entity in entities.values() if entity.kind is not Kind.RESOURCE]  # the few
     adopted: dict[Key, Current] = {}
-    _adopt_containers(entities, pairing, adopted)
+    _adopt_containers(places, pairing, adopted)
     _part_builtins(desired, pairing, proof)
-    _fit_types(entities, pairing, adopted)
-    _fit_groups(entities, pairing)
+    _fit_types([place for place in places if place.kind is Kind.WORKSPACE_TYPE], entities, pairing, adopted)
+    _fit_groups(places, entities, pairing)
     return Desired(entities, desired.skips, desired.source_counts), adopted
 
 
-def _adopt_containers(entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
+def _adopt_containers(places: list[Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
     """Countries of the same code or name and regions of the same name are used, not made twice."""
-    for entity in [e for e in entities.values() if e.kind is Kind.COUNTRY]:
+    for entity in [e for e in places if e.kind is Kind.COUNTRY]:
         code, name = entity.values[2], fold(entity.name)
         _adopt(entity, pairing, adopted, lambda item: item.values[2] == code)  # noqa: B023
         _adopt(entity, pairing, adopted, lambda item: fold(item.name) == name)  # noqa: B023
-    for entity in [e for e in entities.values() if e.kind is Kind.REGION]:
+    for entity in [e for e in places if e.kind is Kind.REGION]:
         above = pairing.current_of.get(Key(str(entity.parent)))
         if above is not None:
             wanted = (above.id, fold(entity.name))
@@ -62,8 +63,9 @@ def _part_builtins(desired: Desired, pairing: Pairing, proof: Proof | None) -> N
             pairing.part(key)
 
 
-def _fit_types(entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
-    types = [entity for entity in entities.values() if entity.kind is Kind.WORKSPACE_TYPE]
+def _fit_types(
+    types: list[Entity], entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]
+) -> None:
     for entity in types:
         family, name = entity.values[_FAMILY], entity.name.casefold()
         _adopt(
@@ -81,11 +83,11 @@ def _fit_types(entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key,
             entities[entity.key] = Entity(entity.kind, entity.key, (name, *entity.values[1:]))
 
 
-def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
+def _fit_groups(places: list[Entity], entities: dict[Key, Entity], pairing: Pairing) -> None:
     """Drop default groups of countries that have groups; say which group each location's resources get."""
     lowest = _lowest_groups(pairing)
     group_of_country: dict[Key, Key] = {}
-    for entity in [e for e in entities.values() if e.kind is Kind.COUNTRY]:
+    for entity in [e for e in places if e.kind is Kind.COUNTRY]:
         default = group.key_of(entity.key)
         above = pairing.current_of.get(entity.key)
         found = lowest.get(above.id) if above is not None else None
@@ -93,7 +95,7 @@ def _fit_groups(entities: dict[Key, Entity], pairing: Pairing) -> None:
         if found is not None and default not in pairing.current_of:
             entities.pop(default, None)  # one that could be several groups is left alone
     without: list[Entity] = []
-    for entity in [e for e in entities.values() if e.kind is Kind.LOCATION]:
+    for entity in [e for e in places if e.kind is Kind.LOCATION]:
         present = _present_group(entity, pairing)
         if present is None:
             without.append(entity)

@@ -16,7 +16,7 @@ class Pairing:
     current_of: dict[Key, Current] = field(default_factory=dict)
     keys: dict[Kind, dict[int, Key]] = field(default_factory=lambda: {kind: {} for kind in Kind})
     """Keys by internal id; resources are left out, nothing refers to them."""
-    by_kind: dict[Kind, list[Current]] = field(default_factory=dict)
+    by_kind: dict[Kind, list[Current]] = field(default_factory=lambda: {kind: [] for kind in Kind})
     """What the target holds of each kind, in the order of internal ids."""
     paired: set[int] = field(default_factory=set)
     """Python ids of the currents that have a key; resources are left out here too, none is adopted."""
@@ -41,7 +41,7 @@ class Pairing:
 
     def of(self, kind: Kind) -> list[Current]:
         """All that the target holds of a kind, in the order of internal ids."""
-        return self.by_kind.get(kind, [])
+        return self.by_kind[kind]
 
     def reference(self, kind: Kind, internal_id: Value) -> Value:
         """A reference as a key; an entity that is not ours is told by its internal id."""
@@ -59,7 +59,7 @@ def match(holdings: Holdings, mapping: MappingState) -> Pairing:
     """Pair what the target holds with keys. The external id is the truth; the mapping fills in for it."""
     pairing = Pairing(holdings)
     for current in sorted(holdings.items, key=attrgetter("id")):
-        pairing.by_kind.setdefault(current.kind, []).append(current)
+        pairing.by_kind[current.kind].append(current)
         if ours(current) and current.external_id not in pairing.current_of:
             pairing.pair(Key(str(current.external_id)), current)
     lost = [entry for entry in mapping.entries.values() if entry.key not in pairing.current_of]

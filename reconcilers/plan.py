@@ -148,9 +148,10 @@ def compare(
         old = _as_desired(current, references)
         below = entity.values[1] in replaced
         known_as = rebound.get(entity.key, entity.key)
-        mark = current.external_id if known_as in unmarked else entity.key
-        if old == entity.values and current.external_id == mark and not below and known_as == entity.key:
+        marked = current.external_id == entity.key or known_as in unmarked
+        if old == entity.values and marked and not below and known_as == entity.key:
             continue
+        mark = current.external_id if marked else entity.key
         changes = _changes(entity, current, old, mark)
         reason = "its parent is replaced" if below else _cannot_change(entity.kind, changes)
         if reason and proof is not None:

@@ -86,11 +86,12 @@ def missing_not_long(desired: Desired, mapping: MappingState, grace: float, cloc
 
 def _where_it_is(mapping: MappingState, pairing: Pairing) -> MappingState:
     """The mapping with parents as the target has them by now: a place that was rebound is no other place."""
+    lost = {entry.parent for entry in mapping.entries.values()} - pairing.current_of.keys()
     entries = dict(mapping.entries)
-    for key, entry in mapping.entries.items():
+    for key, entry in mapping.entries.items() if lost - {None} else ():
         current, above = pairing.current_of.get(key), LEVELS[entry.kind].parent
-        if current is not None and above is not None and current.parent_id is not None:
-            parent = pairing.keys[above].get(current.parent_id)
-            if parent is not None and parent != entry.parent:
+        if entry.parent in lost and current is not None and above is not None:
+            parent = pairing.keys[above].get(current.parent_id or 0)
+            if parent is not None:
                 entries[key] = replace(entry, parent=parent)
     return replace(mapping, entries=entries)

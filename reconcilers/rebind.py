@@ -25,20 +25,20 @@ def rebind(
     found: dict[Key, Key] = {}
     if proof is None:
         return found
-    listed = desired.entities.keys() | {skip.key for skip in desired.skips} | set(records)
+    listed = {skip.key for skip in desired.skips} | set(records)
     listed |= set(_holding_what_is_kept(desired, pairing))
     gone_by_kind: dict[Kind, list[tuple[Key, Current]]] = {}
-    for key, current in pairing.current_of.items():
+    for key in [key for key in pairing.current_of if key not in desired.entities]:
         if key not in listed:
+            current = pairing.current_of[key]
             gone_by_kind.setdefault(current.kind, []).append((key, current))
+    new = [entity for entity in desired.entities.values() if entity.key not in pairing.current_of]
     for kind in KINDS:  # down the hierarchy: a path begins with a parent that is known by now
         gone = _by_path(gone_by_kind.get(kind, []))
-        for entity in desired.of(kind) if gone else ():
-            if entity.key not in pairing.current_of:
-                old = gone.pop(_path_to(entity, pairing), None)
-                if old is not None:
-                    pairing.pair(entity.key, pairing.part(old))
-                    found[entity.key] = old
+        for entity in new if gone else ():
+            if entity.kind is kind and (old := gone.pop(_path_to(entity, pairing), None)) is not None:
+                pairing.pair(entity.key, pairing.part(old))
+                found[entity.key] = old
     return found
 
 

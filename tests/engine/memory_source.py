@@ -40,6 +40,8 @@ class MemorySource:
     """Records that are listed but cannot be understood: (listing, id)."""
     hidden: set[tuple[str, int]] = field(default_factory=set)
     """Records that a listing lost, though the source counts them."""
+    slipped: set[tuple[str, int]] = field(default_factory=set)
+    """Records that slipped from page to page while another one came, so that the counts agree."""
     order: Order = as_is
     fails: SyncError | None = None
 
@@ -71,10 +73,12 @@ class MemorySource:
         return frozenset(center.id for center in self.centers.values() if building in center.buildings)
 
     def _listing(self, name: str, records: dict[int, T]) -> Listing[T]:
-        shown = [id for id in records if (name, id) not in self.hidden]
+        there = [id for id in records if (name, id) not in self.slipped]
+        shown = [id for id in there if (name, id) not in self.hidden]
         return Listing(
             name,
             tuple(self.order([records[id] for id in shown if (name, id) not in self.garbled])),
             tuple(Unreadable(id, "garbled") for id in shown if (name, id) in self.garbled),
-            counted=(len(records), len(records)),
+            counted=(len(there), len(there)),
+            seamless=len(there) == len(records),
         )
