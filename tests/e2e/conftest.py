@@ -27,12 +27,11 @@ def plane(control_plane_assets: Assets, audit: AuditLog) -> Iterator[ControlPlan
 
 
 @pytest.fixture
-def tenant(plane: ControlPlane) -> Iterator[Tenant]:
-    """A fresh namespace for one tenant."""
+def tenant(plane: ControlPlane) -> Tenant:
+    """A fresh namespace for one tenant; why it stays, `tests/controlplane/fixtures.py` says."""
     name = f"e2e-{secrets.token_hex(4)}"
     plane.kubectl("create", "namespace", name)
-    yield Tenant(plane, name)
-    plane.kubectl("delete", "namespace", name, "--wait=false")
+    return Tenant(plane, name)
 
 
 @pytest.fixture

@@ -89,10 +89,6 @@ class Place:
         target["spec"] |= QUICK
         self.api.send("POST", f"{GROUP}/namespaces/{self.namespace}/synctargets", target)
 
-    def leave(self) -> None:
-        """Let all of it be collected."""
-        self.api.send("DELETE", f"/api/v1/namespaces/{self.namespace}")
-
     def target(self) -> dict[str, Any]:
         """The SyncTarget as it is now."""
         found: dict[str, Any] = self.api.get(self.path)

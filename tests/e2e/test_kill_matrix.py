@@ -142,7 +142,6 @@ class Course:
             ambush = stack.enter_context(self.ground.ambush())
             ambush.do(found)
             place.settle(ambush)
-            stack.callback(place.leave)
             relay = stack.enter_context(self.ground.relay(self.plane))
             watched = point is None or point.action is Action.REMEMBER
             way = relay.kubeconfig(self.folder) if watched else None

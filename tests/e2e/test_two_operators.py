@@ -199,7 +199,6 @@ class Stage:
         ambush = stack.enter_context(self.ground.ambush())
         ambush.do(found)
         place.settle(ambush)
-        stack.callback(place.leave)
         return place, ambush
 
     def _first_sync(self, place: Place, ambush: Ambush, operator: ForkServerProcess) -> None:
