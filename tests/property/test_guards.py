@@ -1,6 +1,7 @@
 """What may not happen: nothing foreign is touched, nothing goes without proof, nothing against the policy."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import example, given
@@ -143,6 +144,23 @@ def test_what_hands_did_to_ours_is_healed(source: MemorySource, meddling: list[H
     assert rig.plan().steps == ()
 
 
+def misreadings(
+    rig: Rig, other: Rig, history: list[list[Edit]], listing: str, lost: int
+) -> Iterator[tuple[list[int], int]]:
+    """After each edit the ids of a listing, and one of them to be lost; then both rigs end alike."""
+    source = rig.source
+    for edits in history:
+        edit_all(source, edits)
+        records = sorted(getattr(source, listing))
+        if not source.buildings or not source.centers or not records:
+            return
+        yield records, records[lost % len(records)]
+        source.hidden, source.slipped = set(), set()
+        rig.sync()
+        other.sync()
+        assert set(rig.target.state()) == set(other.target.state()) or rig.plan().withheld
+
+
 @given(tidy_worlds(), histories, st.sampled_from(LISTINGS), st.integers(1, 9))
 def test_an_incomplete_source_deletes_and_replaces_nothing_and_the_next_run_recovers(
     source: MemorySource, history: list[list[Edit]], listing: str, lost: int
@@ -150,12 +168,8 @@ def test_an_incomplete_source_deletes_and_replaces_nothing_and_the_next_run_reco
     rig, other = Rig(source), Rig(source)
     rig.sync()
     other.sync()
-    for edits in history:
-        edit_all(source, edits)
-        records = sorted(getattr(source, listing))
-        if not source.buildings or not source.centers or not records:
-            return
-        source.hidden = {(listing, records[lost % len(records)])}
+    for _, id in misreadings(rig, other, history, listing, lost):
+        source.hidden = {(listing, id)}
         before = set(rig.target.state())
 
         report = sync_or_refuse(rig)
@@ -167,14 +181,8 @@ def test_an_incomplete_source_deletes_and_replaces_nothing_and_the_next_run_reco
         else:
             # A center that names no building is missed by nobody.
             assert report is None or (
-                listing == "centers"
-                and not source.centers[records[lost % len(records)]].buildings & source.buildings.keys()
+                listing == "centers" and not source.centers[id].buildings & source.buildings.keys()
             )
-
-        source.hidden = set()
-        rig.sync()
-        other.sync()
-        assert set(rig.target.state()) == set(other.target.state()) or rig.plan().withheld
 
 
 @given(tidy_worlds(), histories, st.sampled_from(sorted(PAGED)), st.integers(1, 9))
@@ -184,12 +192,7 @@ def test_what_slipped_from_page_to_page_is_not_gone_though_the_counts_agree(
     rig, other = Rig(source), Rig(source)
     rig.sync()
     other.sync()
-    for edits in history:
-        edit_all(source, edits)
-        records = sorted(getattr(source, listing))
-        if not source.buildings or not source.centers or not records:
-            return
-        id = records[lost % len(records)]
+    for records, id in misreadings(rig, other, history, listing, lost):
         source.slipped = {(listing, id)}
         shown = {f"{PAGED[listing]}{number}" for number in records if number != id}
         known = {key for key in rig.store.entries or {} if key.startswith(PAGED[listing])}
@@ -198,14 +201,9 @@ def test_what_slipped_from_page_to_page_is_not_gone_though_the_counts_agree(
         report = sync_or_refuse(rig)
 
         assert rig.target.refusals == []
-        assert report is None or "page" in "".join(map(str, report.gaps)) or known <= shown
         if not known <= shown:
+            assert report is None or "page to page" in " ".join(map(str, report.gaps))
             assert before - BUILTIN <= set(rig.target.state())
-
-        source.slipped = set()
-        rig.sync()
-        other.sync()
-        assert set(rig.target.state()) == set(other.target.state()) or rig.plan().withheld
 
 
 @given(tidy_worlds(), histories.map(lambda history: history[0]), st.booleans())
