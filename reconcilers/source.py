@@ -101,7 +101,8 @@ class Listing(Generic[T]):
     counted: tuple[int, int] | None = None
     """What the source counted just before and just after; None where it has no count."""
     seamless: bool = True
-    """Each page began where the one before was seen to end, so no record slipped between two of them."""
+    """Each page began where the one before was seen to end, so no record slipped between two of them, and
+    the last was not full, so none slipped off the end."""
 
     @property
     def ids(self) -> frozenset[int | None]:

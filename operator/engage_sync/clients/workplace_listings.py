@@ -62,7 +62,7 @@ class Pages(Generic[T]):
     overlap: bool = True
     """Each page after the first shall begin with the last record of the one before."""
     seamless: bool = True
-    """Each page was seen to."""
+    """Each page was seen to, and that nothing follows the last."""
     _ids: set[str] = field(default_factory=set, init=False)
     _last: str = field(default="", init=False)
 
@@ -168,8 +168,12 @@ class Listings:
                 # Without a count a short page is no end: only one that brings nothing more is.
                 if pages.number == known or not pages.seamless:
                     return pages
-            # A full page that brings exactly what was counted is the last: one more would be empty.
-            elif len(page) < PAGE or pages.number == counted:
+            elif len(page) < PAGE:
+                return pages
+            # A full page that brings exactly what was counted should be the last, and one more empty. Nobody
+            # saw that it would be, so that says nothing of what is not there.
+            elif pages.number == counted and not pages.overlap:
+                pages.seamless = False
                 return pages
             if pages.number > most:
                 told = "there are not so many" if counted is None else f"counts {counted}"
