@@ -125,3 +125,8 @@ class Observation:
     centers: Listing[Center]
     country_names: tuple[tuple[str, str], ...] = ()
     """Code and name of countries the source knows beyond its buildings, when it was asked."""
+
+    @property
+    def seamless(self) -> bool:
+        """Was every listing?"""
+        return all(listing.seamless for listing in (self.buildings, self.floors, self.spaces, self.types))
