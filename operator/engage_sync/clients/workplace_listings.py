@@ -6,6 +6,7 @@ Pages of one listing are read one after the other, because Workplace answers par
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -107,7 +108,11 @@ class Listings:
         """
         listing = await self._counted(what, overlap=known is None)
         if listing.may_have_lost(known) or not _adds_up(listing):
-            listing = await self._counted(what)
+            first, listing = listing, await self._counted(what)
+            # In another order than by id one may pass another, and pages that meet may still have lost it:
+            # there both looks must agree.
+            if not _ascends(listing) and (known or frozenset()) & first.ids - listing.ids:
+                listing = replace(listing, seamless=False)
         return listing
 
     async def whole(self, what: Collection[R]) -> tuple[R, ...]:
@@ -237,6 +242,10 @@ def incomplete(problem: str) -> IncompleteAnswer:
 def _adds_up(listing: Listing[Any]) -> bool:
     read = len(listing.items) + len(listing.unreadable)
     return len(listing.ids) == read and set(listing.counted or ()) == {read}
+
+
+def _ascends(listing: Listing[Any]) -> bool:
+    return all(one.id < next.id for one, next in pairwise(listing.items))
 
 
 def _id_of(record: object) -> str:
