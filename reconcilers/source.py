@@ -101,7 +101,8 @@ class Listing(Generic[T]):
     counted: tuple[int, int] | None = None
     """What the source counted just before and just after; None where it has no count."""
     seamless: bool = True
-    """Each page began where the one before was seen to end, so no record slipped between two of them."""
+    """Each page began where the one before was seen to end, so no record slipped between two of them, and
+    the last was not full, so none slipped off the end."""
 
     @property
     def ids(self) -> frozenset[int | None]:
@@ -124,3 +125,8 @@ class Observation:
     centers: Listing[Center]
     country_names: tuple[tuple[str, str], ...] = ()
     """Code and name of countries the source knows beyond its buildings, when it was asked."""
+
+    @property
+    def seamless(self) -> bool:
+        """Was every listing?"""
+        return all(listing.seamless for listing in (self.buildings, self.floors, self.spaces, self.types))

@@ -19,7 +19,7 @@ from reconcilers.policy import GRACE, Policies
 from reconcilers.ports import Clock, Gate, Ports, Writer
 from reconcilers.proof import Gap, known_ids, prove
 from reconcilers.report import Report, make_report
-from reconcilers.source import Observation
+from reconcilers.source import Known, Observation
 from reconcilers.steps import Action, Rebind, key_of
 from reconcilers.translate import Defaults, Scope, translate
 from reconcilers.vanished import check_not_empty, check_not_vanished
@@ -77,8 +77,7 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
 async def look(ports: Ports, settings: Settings) -> View:
     """Read, read, match, plan, guard: all but writing. Raises SyncError when nothing can be planned."""
     mapping = await ports.store.load()
-    known = known_ids(mapping)
-    observed = await ports.source.read(known)
+    observed, known = await _observe(ports, settings, mapping)
     check_not_empty(observed, mapping, settings.scope)
     proof, gaps = prove(observed, known)
     wanted = translate(observed, settings.scope, settings.defaults)
@@ -94,6 +93,22 @@ async def look(ports: Ports, settings: Settings) -> View:
     breaches = source_breaches(observed, mapping, settings.guards)
     plan = guard(plan, pairing, impacts, breaches, settings.guards, await ports.plans.approved())
     return View(observed, gaps, desired, pairing, mapping, plan)
+
+
+async def _observe(ports: Ports, settings: Settings, mapping: MappingState) -> tuple[Observation, Known]:
+    """What the source lists, and what it must list or that is gone.
+
+    What a merge meets for the first time is looked at again as if nothing were known: who slipped from page
+    to page, and is not known either, may be the one whom a name belongs to.
+    """
+    known = known_ids(mapping)
+    observed = await ports.source.read(known)
+    if settings.onboarding is Onboarding.EXISTING and not observed.seamless:
+        wanted = translate(observed, settings.scope, settings.defaults).entities.values()
+        if any(entity.kind in known and entity.key not in mapping.entries for entity in wanted):
+            known = {}
+            observed = await ports.source.read(known)
+    return observed, known
 
 
 def remember(ledger: Ledger, plan: Plan, gaps: tuple[Gap, ...], clock: Clock) -> None:

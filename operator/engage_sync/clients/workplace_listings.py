@@ -6,6 +6,7 @@ Pages of one listing are read one after the other, because Workplace answers par
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -62,7 +63,7 @@ class Pages(Generic[T]):
     overlap: bool = True
     """Each page after the first shall begin with the last record of the one before."""
     seamless: bool = True
-    """Each page was seen to."""
+    """Each page was seen to, and that nothing follows the last."""
     _ids: set[str] = field(default_factory=set, init=False)
     _last: str = field(default="", init=False)
 
@@ -107,7 +108,11 @@ class Listings:
         """
         listing = await self._counted(what, overlap=known is None)
         if listing.may_have_lost(known) or not _adds_up(listing):
-            listing = await self._counted(what)
+            first, listing = listing, await self._counted(what)
+            # In another order than by id one may pass another, and pages that meet may still have lost it:
+            # there both looks must agree.
+            if not _ascends(listing) and (known or frozenset()) & first.ids - listing.ids:
+                listing = replace(listing, seamless=False)
         return listing
 
     async def whole(self, what: Collection[R]) -> tuple[R, ...]:
@@ -168,8 +173,12 @@ class Listings:
                 # Without a count a short page is no end: only one that brings nothing more is.
                 if pages.number == known or not pages.seamless:
                     return pages
-            # A full page that brings exactly what was counted is the last: one more would be empty.
-            elif len(page) < PAGE or pages.number == counted:
+            elif len(page) < PAGE:
+                return pages
+            # A full page that brings exactly what was counted should be the last, and one more empty. Nobody
+            # saw that it would be, so that says nothing of what is not there.
+            elif pages.number == counted and not pages.overlap:
+                pages.seamless = False
                 return pages
             if pages.number > most:
                 told = "there are not so many" if counted is None else f"counts {counted}"
@@ -233,6 +242,10 @@ def incomplete(problem: str) -> IncompleteAnswer:
 def _adds_up(listing: Listing[Any]) -> bool:
     read = len(listing.items) + len(listing.unreadable)
     return len(listing.ids) == read and set(listing.counted or ()) == {read}
+
+
+def _ascends(listing: Listing[Any]) -> bool:
+    return all(one.id < next.id for one, next in pairwise(listing.items))
 
 
 def _id_of(record: object) -> str:

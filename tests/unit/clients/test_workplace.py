@@ -139,11 +139,33 @@ async def test_a_listing_that_lacks_what_is_known_is_read_again_with_pages_that_
     assert len(observed.spaces.items) == 150
 
 
-async def test_one_page_hides_nothing_so_what_is_not_on_it_is_gone() -> None:
-    tenant = Tenant(rooms=rooms(100))
+async def test_one_page_that_is_not_full_hides_nothing_so_what_is_not_on_it_is_gone() -> None:
+    tenant = Tenant(rooms=rooms(99))
     observed = await read(tenant, known=[7, 151])
     assert starts(tenant) == [0]
     assert observed.spaces.seamless
+
+
+@pytest.mark.parametrize(("count", "begun"), [(100, [0, 0, 99]), (199, [0, 100, 0, 99, 198])])
+async def test_that_something_is_gone_is_believed_only_at_a_page_that_is_not_full(
+    count: int, begun: list[int]
+) -> None:
+    tenant = Tenant(rooms=rooms(count))
+    observed = await read(tenant, known=[7, 999])
+    assert starts(tenant) == begun
+    assert observed.spaces.seamless
+    assert len(observed.spaces.items) == count
+
+
+@pytest.mark.parametrize("count", [100, 199])
+async def test_a_room_that_slipped_off_a_full_last_page_is_not_gone(count: int) -> None:
+    """One room comes before the pages are read and one goes after: the counts tell of neither."""
+    listed = [{**ROOM, "id": 999}, *rooms(count)[::-1]]  # the newest first, whatever was asked for
+    tenant = Tenant(rooms=rooms(count))
+    tenant.script.on("GET", f"{V2}/rooms", pages(listed))
+    known = frozenset(range(1, count + 1))
+    observed = await read(tenant, known)
+    assert 1 in observed.spaces.ids or prove(observed, {Kind.RESOURCE: known})[0] is None
 
 
 async def test_progress_is_told_page_by_page() -> None:
@@ -179,6 +201,22 @@ async def test_an_exchange_that_no_count_tells_of_is_seen_where_pages_meet() -> 
         observed = await read(tenant, known)
         assert [space.id for space in observed.spaces.items] == [room["id"] for room in later]
         assert len(starts(tenant)) == 4
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_what_one_look_saw_is_gone_for_the_next_only_where_rooms_are_listed_by_id(
+    ordered: bool,
+) -> None:
+    """By name one passes another: 120 comes before the border, 5 goes and 151 comes, and the pages meet."""
+    first, later = rooms(150), [room for room in rooms(151) if room["id"] != 120]
+    if not ordered:
+        first, later = [[items[1], items[0], *items[2:]] for items in (first, later)]
+    tenant = Tenant(rooms=rooms(150))
+    tenant.script.on("GET", f"{V2}/rooms", pages(first), pages(first), pages(later))
+    known = frozenset({7, 120, 999})
+    observed = await read(tenant, known)
+    assert 120 not in observed.spaces.ids
+    assert (prove(observed, {Kind.RESOURCE: known})[0] is not None) is ordered
 
 
 async def test_rooms_that_never_stand_still_prove_nothing() -> None:

@@ -665,3 +665,14 @@ def test_the_same_floor_goes_before_the_exact_name_elsewhere() -> None:
     assert cafe["ExternalId"] == "wp:room:101"
     assert alone["ExternalId"] is None
     untouched(rig)
+
+
+def test_what_could_be_several_is_not_given_to_one_while_another_may_have_slipped_between_pages() -> None:
+    rig = filled(minimum_match=10)
+    put(rig.source, space(101, "GEMINÎ", 1), space(103, "Gémini", 1))
+    rig.sync()
+    rig.source.slipped.add(("spaces", 103))  # the mapping never held it, so nothing that it holds is missing
+
+    untouched(rig)
+
+    assert named(rig.target, "rooms", "Gemini")["ExternalId"] is None
