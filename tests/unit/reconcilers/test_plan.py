@@ -290,3 +290,14 @@ def test_a_location_without_new_resources_is_given_no_group() -> None:
     rig.target.find("wp:building:10")["GroupIds"] = []
 
     assert rig.plan().steps == ()
+
+
+def test_a_location_without_a_group_is_given_one_before_a_resource_changes_its_sort() -> None:
+    rig = synced()
+    rig.target.find("wp:building:10")["GroupIds"] = []
+    edit(rig.source.spaces, 100, type=DESK)
+
+    report = rig.sync()
+
+    assert report.whole
+    assert rig.target.find("wp:room:100")["GroupId"] in rig.target.find("wp:building:10")["GroupIds"]
