@@ -164,6 +164,14 @@ def test_an_adopted_default_type_is_released_when_it_is_gone() -> None:
     assert "wp:type:53" not in (rig.store.entries or {})
 
 
+def test_a_default_type_that_is_not_understood_is_not_released() -> None:
+    rig = synced()
+    rig.source.garbled = {("types", DESK)}
+
+    assert rig.writes_of_sync() == []
+    assert rig.target.tables["workspaceTypes"][2]["ExternalId"] == "wp:type:53"
+
+
 def test_a_default_type_that_is_given_up_is_there_for_the_next_of_its_name() -> None:
     rig = synced()
     edit(rig.source.types, DESK, group="None")
