@@ -4,6 +4,8 @@ import pytest
 
 from reconcilers.errors import EmptySource, TransientError
 from reconcilers.model import Key, MappingState, Origin, State, content_digest
+from reconcilers.steps import Update
+from tests.engine.by_hand import twin
 from tests.engine.rig import GateAfter, Rig
 from tests.engine.samples import edit, put, space, space_in, synced, two_buildings
 
@@ -124,6 +126,18 @@ def test_an_external_id_given_to_another_one_by_hand_is_believed() -> None:
     assert room["ResourceName"] == "Gemini"
     assert rig.target.refusals == []
     assert rig.plan().steps == ()
+
+
+def test_of_two_with_one_external_id_the_older_is_it() -> None:
+    rig = synced()
+    older = rig.target.find(APOLLO)
+    twin(rig.target, "rooms", older, ResourceName="Copied by hand")
+
+    edit(rig.source.spaces, 100, name="Soyuz")
+
+    (step,) = rig.plan().steps
+    assert isinstance(step, Update)
+    assert step.current.id == older["id"]
 
 
 def test_an_external_id_of_another_system_makes_nothing_ours() -> None:
