@@ -7,7 +7,7 @@ from reconcilers.model import Key, MappingState, Origin, State, content_digest
 from reconcilers.steps import Update
 from tests.engine.by_hand import twin
 from tests.engine.rig import GateAfter, Rig
-from tests.engine.samples import edit, put, space, space_in, synced, two_buildings
+from tests.engine.samples import DESK, edit, put, space, space_in, synced, two_buildings
 
 APOLLO = Key("wp:room:100")
 
@@ -209,6 +209,17 @@ def test_an_intention_is_remembered_before_the_create_is_sent() -> None:
 
     assert entries(rig)[APOLLO].state is State.CREATING
     assert entries(rig)[APOLLO].id is None
+
+
+def test_what_was_removed_to_be_made_anew_and_was_not_is_nowhere_in_the_target() -> None:
+    rig = synced()
+    edit(rig.source.spaces, 100, type=DESK)
+    rig.target.refused.add(APOLLO)
+
+    rig.sync()
+
+    assert APOLLO not in rig.target.state()
+    assert (entries(rig)[APOLLO].state, entries(rig)[APOLLO].id) == (State.CREATING, None)
 
 
 def test_a_create_that_is_refused_again_commits_nothing_more() -> None:
