@@ -117,3 +117,23 @@ async def test_a_run_that_is_cancelled_waits_for_the_calls_in_flight() -> None:
     with pytest.raises(asyncio.CancelledError):
         await run
     assert target.under_way == 0
+
+
+@dataclass(slots=True)
+class SlowUpdates(MemoryTarget):
+    """A target that takes long over its updates."""
+
+    async def update(self, kind: Kind, id: int, fields: Mapping[str, Value], *, variant: str = "") -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await super(SlowUpdates, self).update(kind, id, fields, variant=variant)
+
+
+def test_a_new_resource_waits_until_its_location_has_the_group_that_it_takes() -> None:
+    rig = Rig(two_buildings(), SlowUpdates())
+    rig.sync()
+    rig.target.find("wp:building:10")["GroupIds"] = []
+    put(rig.source, space(300, "Vostok", 1))
+
+    assert rig.sync().whole
+    assert [rig.target.find("wp:room:300")["GroupId"]] == rig.target.find("wp:building:10")["GroupIds"]
