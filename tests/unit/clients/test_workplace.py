@@ -408,6 +408,14 @@ async def test_a_short_page_of_countries_is_not_their_end() -> None:
     assert len(observed.country_names) == 150
 
 
+async def test_countries_that_moved_between_pages_are_listed_once_more() -> None:
+    tenant = Tenant([{"id": 1}])
+    shifted = pages(countries(151)[2:])  # two went, so the hundredth slipped over the border
+    tenant.script.on("GET", f"{V2}/countries", pages(countries(150)), shifted, pages(countries(150)))
+    observed = await read(tenant, default_country="DE")
+    assert [name for _, name in observed.country_names] == [f"C{n}" for n in range(150)]
+
+
 @pytest.mark.parametrize("wrong", [[], [*countries(3), *countries(1)]])
 async def test_countries_that_stay_wrong_name_nothing(wrong: list[Any]) -> None:
     tenant = Tenant([{"id": 1}])
