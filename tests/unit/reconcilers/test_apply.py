@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from reconcilers.errors import TransientError
-from reconcilers.model import Key, Kind, MappingState, Value
+from reconcilers.model import Key, Kind, MappingState, State, Value
 from reconcilers.sync import sync_once
 from tests.engine.memory_store import MemoryStore
 from tests.engine.memory_target import MemoryTarget
@@ -62,6 +62,26 @@ async def test_a_store_that_fails_midway_ends_the_run_and_nothing_is_lost() -> N
 
     assert report.ended_by is not None
     assert again.whole
+
+
+def test_what_could_not_be_stored_on_the_way_is_stored_at_the_end() -> None:
+    rig = synced()
+    put(rig.source, space(300, "Vostok", 1))
+    rig.clock.step = 60.0
+    intended = rig.store.commits + 1
+    failed: list[int] = []
+
+    def fault(commit: int, moment: str) -> None:
+        if (commit, moment) == (intended + 1, "before") and not failed:
+            failed.append(commit)
+            raise TransientError("not now")
+
+    rig.store.fault = fault
+    report = rig.sync()
+
+    assert report.ended_by is not None
+    assert rig.store.entries is not None
+    assert rig.store.entries[Key("wp:room:300")].state is State.SYNCED
 
 
 def asked_and_sent(rig: Rig) -> tuple[int, int]:

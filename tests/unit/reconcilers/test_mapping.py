@@ -222,6 +222,18 @@ def test_what_was_removed_to_be_made_anew_and_was_not_is_nowhere_in_the_target()
     assert (entries(rig)[APOLLO].state, entries(rig)[APOLLO].id) == (State.CREATING, None)
 
 
+def test_letting_go_of_a_default_type_forgets_no_type_that_goes_on() -> None:
+    rig = synced()
+    desk = Key("wp:type:53")
+    since = entries(rig)[desk].first_synced
+    edit(rig.source.types, DESK, group="We Spaces")
+
+    rig.sync()
+
+    assert rig.target.tables["workspaceTypes"][2]["ExternalId"] is None
+    assert entries(rig)[desk].first_synced == since
+
+
 def test_a_create_that_is_refused_again_commits_nothing_more() -> None:
     rig = synced()
     put(rig.source, space(300, "Vostok", 1))
