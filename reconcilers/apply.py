@@ -210,6 +210,8 @@ class _Run:
                 await self._put(step, fields)
             origin = Origin.MATCHED
         for name, value in self.ledger.resolve(entity, names, linked=True).items():
+            if fields or EXTERNAL_ID in names:  # then it is not the first call
+                self.gate()
             await self._put(step, {name: value})
         if isinstance(step, Rebind):
             self.ledger.rename(step.old, entity.key)

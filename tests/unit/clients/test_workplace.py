@@ -240,6 +240,19 @@ async def test_rooms_that_moved_and_still_add_up_are_not_believed() -> None:
     ]
 
 
+async def test_pages_that_meet_again_make_none_of_those_before_meet() -> None:
+    tenant = Tenant(rooms=rooms(250))
+    # Two go and one comes back: 101 was missed, although the third page begins where the second ended.
+    turns = [pages(rooms(250)), pages(rooms(251)[2:]), pages(rooms(251)[1:])]
+    tenant.script.on("GET", f"{V2}/rooms", *turns, *turns)
+    observed = await read(tenant)
+    assert starts(tenant) == [0, 99, 199] * 2
+    assert 101 not in {space.id for space in observed.spaces.items}
+    assert observed.spaces.counted == (250, 250)
+    assert len(observed.spaces.items) == 250
+    assert not observed.spaces.seamless
+
+
 async def test_what_still_does_not_add_up_is_left_to_the_engine_to_judge() -> None:
     tenant = Tenant(rooms=rooms(3))
     tenant.script.on("GET", f"{V2}/rooms", [])
@@ -431,6 +444,14 @@ async def test_a_short_page_of_countries_is_not_their_end() -> None:
     tenant.script.on("GET", f"{V2}/countries", short, pages(countries(150)))
     observed = await read(tenant, default_country="DE")
     assert len(observed.country_names) == 150
+
+
+async def test_countries_that_moved_between_pages_are_listed_once_more() -> None:
+    tenant = Tenant([{"id": 1}])
+    shifted = pages(countries(151)[2:])  # two went, so the hundredth slipped over the border
+    tenant.script.on("GET", f"{V2}/countries", pages(countries(150)), shifted, pages(countries(150)))
+    observed = await read(tenant, default_country="DE")
+    assert [name for _, name in observed.country_names] == [f"C{n}" for n in range(150)]
 
 
 @pytest.mark.parametrize("wrong", [[], [*countries(3), *countries(1)]])

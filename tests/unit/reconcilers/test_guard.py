@@ -729,3 +729,11 @@ def test_what_an_empty_listing_takes_away_can_be_approved() -> None:
 
     assert rig.sync().writes == 3
     assert rig.sync().plan.quarantine == ()
+
+
+@pytest.mark.parametrize("listing", ["floors", "spaces", "types"])
+def test_a_listing_of_which_nothing_is_understood_is_not_an_empty_one(listing: str) -> None:
+    rig = synced().guarded(Guards())
+    rig.source.garbled = {(listing, id) for id in getattr(rig.source, listing)}
+
+    assert rig.plan().quarantine == ()

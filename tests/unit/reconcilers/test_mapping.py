@@ -4,8 +4,10 @@ import pytest
 
 from reconcilers.errors import EmptySource, TransientError
 from reconcilers.model import Key, MappingState, Origin, State, content_digest
+from reconcilers.steps import Update
+from tests.engine.by_hand import twin
 from tests.engine.rig import GateAfter, Rig
-from tests.engine.samples import edit, put, space, space_in, synced, two_buildings
+from tests.engine.samples import DESK, edit, put, space, space_in, synced, two_buildings
 
 APOLLO = Key("wp:room:100")
 
@@ -126,6 +128,18 @@ def test_an_external_id_given_to_another_one_by_hand_is_believed() -> None:
     assert rig.plan().steps == ()
 
 
+def test_of_two_with_one_external_id_the_older_is_it() -> None:
+    rig = synced()
+    older = rig.target.find(APOLLO)
+    twin(rig.target, "rooms", older, ResourceName="Copied by hand")
+
+    edit(rig.source.spaces, 100, name="Soyuz")
+
+    (step,) = rig.plan().steps
+    assert isinstance(step, Update)
+    assert step.current.id == older["id"]
+
+
 def test_an_external_id_of_another_system_makes_nothing_ours() -> None:
     rig = synced()
     hall = space_in(rig.target.find("wp:building:10")["id"], 1, 1, "0", "Hall")
@@ -195,6 +209,29 @@ def test_an_intention_is_remembered_before_the_create_is_sent() -> None:
 
     assert entries(rig)[APOLLO].state is State.CREATING
     assert entries(rig)[APOLLO].id is None
+
+
+def test_what_was_removed_to_be_made_anew_and_was_not_is_nowhere_in_the_target() -> None:
+    rig = synced()
+    edit(rig.source.spaces, 100, type=DESK)
+    rig.target.refused.add(APOLLO)
+
+    rig.sync()
+
+    assert APOLLO not in rig.target.state()
+    assert (entries(rig)[APOLLO].state, entries(rig)[APOLLO].id) == (State.CREATING, None)
+
+
+def test_letting_go_of_a_default_type_forgets_no_type_that_goes_on() -> None:
+    rig = synced()
+    desk = Key("wp:type:53")
+    since = entries(rig)[desk].first_synced
+    edit(rig.source.types, DESK, group="We Spaces")
+
+    rig.sync()
+
+    assert rig.target.tables["workspaceTypes"][2]["ExternalId"] is None
+    assert entries(rig)[desk].first_synced == since
 
 
 def test_a_create_that_is_refused_again_commits_nothing_more() -> None:

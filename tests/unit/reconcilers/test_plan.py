@@ -164,6 +164,24 @@ def test_an_adopted_default_type_is_released_when_it_is_gone() -> None:
     assert "wp:type:53" not in (rig.store.entries or {})
 
 
+def test_a_default_type_that_is_given_up_is_another_one_to_what_had_it() -> None:
+    rig = synced()
+    edit(rig.source.types, DESK, group="We Spaces")
+
+    (step,) = [step for step in rig.plan().steps if key_of(step) == "wp:room:102"]
+
+    assert isinstance(step, Replace)
+    assert ("WorkspaceTypeId", "id:2", "wp:type:53") in [(c.field, c.old, c.new) for c in step.changes]
+
+
+def test_a_default_type_that_is_not_understood_is_not_released() -> None:
+    rig = synced()
+    rig.source.garbled = {("types", DESK)}
+
+    assert rig.writes_of_sync() == []
+    assert rig.target.tables["workspaceTypes"][2]["ExternalId"] == "wp:type:53"
+
+
 def test_a_default_type_that_is_given_up_is_there_for_the_next_of_its_name() -> None:
     rig = synced()
     edit(rig.source.types, DESK, group="None")
@@ -211,6 +229,19 @@ def test_the_group_of_a_location_is_the_lowest_that_it_has() -> None:
 
     assert [call.table for call in calls] == ["rooms"]
     assert rig.target.find("wp:room:300")["GroupId"] == groups[0]
+
+
+def test_a_location_without_a_group_is_given_the_lowest_of_its_country() -> None:
+    rig = synced()
+    (first,) = rig.target.tables["groups"]
+    country = rig.target.find("wp:country:US")["id"]
+    rig.target.insert("groups", {"ResourceName": "Another", "InternalParentId": country})
+    rig.target.find("wp:building:10")["GroupIds"] = []
+    put(rig.source, space(300, "Vostok", 1))
+
+    rig.sync()
+
+    assert rig.target.find("wp:building:10")["GroupIds"] == [first]
 
 
 def test_the_group_of_a_resource_is_left_alone() -> None:
@@ -290,3 +321,14 @@ def test_a_location_without_new_resources_is_given_no_group() -> None:
     rig.target.find("wp:building:10")["GroupIds"] = []
 
     assert rig.plan().steps == ()
+
+
+def test_a_location_without_a_group_is_given_one_before_a_resource_changes_its_sort() -> None:
+    rig = synced()
+    rig.target.find("wp:building:10")["GroupIds"] = []
+    edit(rig.source.spaces, 100, type=DESK)
+
+    report = rig.sync()
+
+    assert report.whole
+    assert rig.target.find("wp:room:100")["GroupId"] in rig.target.find("wp:building:10")["GroupIds"]

@@ -12,7 +12,7 @@ from reconcilers.policy import DOUBTFUL
 from reconcilers.ports import DemandOf
 from tests.engine.memory_target import MemoryTarget
 from tests.engine.rig import Rig
-from tests.engine.samples import two_buildings
+from tests.engine.samples import DESK, edit, synced, two_buildings
 
 NEEDED = [kind for kind in Kind if kind is not Kind.RESOURCE]
 
@@ -113,3 +113,13 @@ def test_nothing_is_removed_while_something_is_missing_and_the_next_run_does_it(
     rig.sync()
     assert rig.plan().steps == ()
     assert "wp:room:100" not in {row["ExternalId"] for _, row in rig.target.rows()}
+
+
+def test_beside_what_is_missing_in_the_target_a_replacement_is_withheld_for_that_reason() -> None:
+    rig = synced()
+    del rig.target.tables["rooms"][rig.target.find("wp:room:101")["id"]]
+    edit(rig.source.spaces, 200, type=DESK)
+
+    withheld = rig.plan().withheld
+
+    assert {str(item.key): item.reason for item in withheld} == {"wp:room:200": DOUBTFUL}

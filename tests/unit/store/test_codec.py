@@ -1,6 +1,7 @@
 """Entries to bytes and back."""
 
 import gzip
+import hashlib
 import random
 import tracemalloc
 import zlib
@@ -196,3 +197,12 @@ def test_entries_twice_or_missing_are_corrupt() -> None:
         decode(b"\n".join([*lines, lines[-1]]))
     with pytest.raises(Corrupt, match="5 entries instead of 6"):
         join([decode(GOOD.raw)], 6)
+
+
+def test_as_much_as_a_chunk_may_hold_is_read_again_and_not_a_byte_more() -> None:
+    raw = b"x" * 1000
+    digest = hashlib.sha256(raw).hexdigest()
+
+    assert unpack(pack(raw), digest, limit=1000) == raw
+    with pytest.raises(Corrupt, match="larger"):
+        unpack(pack(raw), digest, limit=999)

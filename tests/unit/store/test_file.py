@@ -1,6 +1,7 @@
 """The file store: its contract, and what only a directory can go through."""
 
 import asyncio
+import json
 import os
 import stat
 import subprocess
@@ -101,6 +102,17 @@ async def test_the_lock_ends_with_its_store(backend: Directory) -> None:
             await FileStore(backend.path, IDENTITY).load()
 
     assert (await backend.open().load()).rebuilt
+
+
+async def test_every_commit_has_a_revision_of_its_own_whoever_makes_it(backend: Directory) -> None:
+    revisions = []
+    for count in (1, 2, 3):
+        store = backend.open()
+        await store.load()
+        await store.commit(rooms(count))
+        revisions.append(json.loads((backend.path / "mapping").read_bytes().split(b"\n\n")[0])["revision"])
+
+    assert revisions == [1, 2, 3]
 
 
 async def test_a_crash_while_writing_leaves_the_former_mapping(
