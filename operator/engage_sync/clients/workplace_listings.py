@@ -6,7 +6,6 @@ Pages of one listing are read one after the other, because Workplace answers par
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -109,9 +108,9 @@ class Listings:
         listing = await self._counted(what, overlap=known is None)
         if listing.may_have_lost(known) or not _adds_up(listing):
             first, listing = listing, await self._counted(what)
-            # In another order than by id one may pass another, and pages that meet may still have lost it:
-            # there both looks must agree.
-            if not _ascends(listing) and (known or frozenset()) & first.ids - listing.ids:
+            # Where Workplace ignores the order asked for, one may pass another by a new name, and pages that
+            # meet may still have lost it: what one look saw is not gone before the next run.
+            if (known or frozenset()) & first.ids - listing.ids:
                 listing = replace(listing, seamless=False)
         return listing
 
@@ -242,10 +241,6 @@ def incomplete(problem: str) -> IncompleteAnswer:
 def _adds_up(listing: Listing[Any]) -> bool:
     read = len(listing.items) + len(listing.unreadable)
     return len(listing.ids) == read and set(listing.counted or ()) == {read}
-
-
-def _ascends(listing: Listing[Any]) -> bool:
-    return all(one.id < next.id for one, next in pairwise(listing.items))
 
 
 def _id_of(record: object) -> str:
