@@ -156,7 +156,7 @@ def test_one_that_could_be_several_is_listed_and_left_alone() -> None:
 
 
 def test_several_that_could_be_one_are_all_left_alone() -> None:
-    rig = filled()
+    rig = filled(minimum_match=10)
     put(rig.source, space(101, "GEMINÎ", 1), space(103, "Gémini", 1))
     gemini = named(rig.target, "rooms", "Gemini")
 
