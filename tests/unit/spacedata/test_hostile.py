@@ -163,6 +163,7 @@ def test_it_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
         check(tmp_path, make())
 
     assert words in refusal.value.message
+    assert str(tmp_path) in refusal.value.message
     assert "\n" not in refusal.value.message
 
 
