@@ -41,7 +41,7 @@ _CELLS = {0x0006, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E, 0x00FD, 0x00D6}
 _MANY_CELLS = {0x00BD, 0x00BE}
 _HIDDEN_ROW = 0x20
 _WORKSHEET = 0
-_ROOM_OF_A_ROW = 16
+_ROOM_OF_A_ROW = 32
 """Counted for every row down to the last one: xlrd takes time for blank ones too."""
 
 
