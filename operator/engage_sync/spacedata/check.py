@@ -7,7 +7,7 @@ from unicodedata import normalize
 from engage_sync.spacedata.buildings import Draft, Key, building, folded, group_rows
 from engage_sync.spacedata.cells import CellReader
 from engage_sync.spacedata.columns import FIRST_ROW, Column
-from engage_sync.spacedata.grid import Sheet
+from engage_sync.spacedata.grid import Sheet, UnreadableWorkbook
 from engage_sync.spacedata.headers import Headers, find_sheet, read_headers
 from engage_sync.spacedata.model import Floor, Room, SpaceData
 from engage_sync.spacedata.places import judge_places
@@ -29,11 +29,14 @@ def check_file(path: Path, country: str = "") -> SpaceData:
     """
     book = open_workbook(path)
     problems = Problems()
-    found = find_sheet(book, problems)
-    if found is None:
-        return SpaceData("", 0, (), (), (), {}, {}, problems.sorted(), problems.counts)
-    index, header_row = found
-    sheet = book.read(index)
+    try:
+        found = find_sheet(book, problems)
+        if found is None:
+            return SpaceData("", 0, (), (), (), {}, {}, problems.sorted(), problems.counts)
+        index, header_row = found
+        sheet = book.read(index)
+    except UnreadableWorkbook as error:
+        raise UnreadableWorkbook(f"{path}: {error}") from None
     headers = read_headers(sheet, header_row, problems)
     return _check(sheet, headers, country, problems)
 

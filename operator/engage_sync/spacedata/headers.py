@@ -142,7 +142,7 @@ def _renamed(column: Column, columns: Mapping[Column, int], unknown: Mapping[int
     """The column whose header was once this one: at its place in the order, else by likeness; 0 if none."""
     index = TEMPLATE_COLUMNS.index(column)
     before = columns.get(TEMPLATE_COLUMNS[index - 1], 0) if index else 0
-    if before + 1 in unknown:
+    if before and before + 1 in unknown:
         return before + 1
     if index + 1 in unknown:
         return index + 1

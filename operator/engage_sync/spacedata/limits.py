@@ -17,6 +17,10 @@ MAX_ENTRIES = 2_000
 MAX_SHEETS = 255
 MAX_CELLS = 4_000_000
 MAX_ROWS = 1 << 20
+MAX_ELEMENTS = 13_000_000
+"""XML elements of all parts together, comments too: as many as the cells may have, three each, and rows."""
+MAX_ROOM = 32 << 20
+"""Places of all rows together, each from column A to its last cell: a row with a cell far right is long."""
 MAX_TEXT = 64 << 20
 """Characters of all texts together."""
 MAX_MERGED = 100_000
@@ -28,6 +32,8 @@ class Budget:
     def __init__(self) -> None:
         self.cells = 0
         self.text = 0
+        self.elements = 0
+        self.room = 0
 
     def take_cells(self, count: int) -> None:
         """Count cells, blank ones too; raises UnreadableWorkbook over MAX_CELLS."""
@@ -44,4 +50,22 @@ class Budget:
         if self.text > MAX_TEXT:
             raise UnreadableWorkbook(
                 f"the workbook holds more than {MAX_TEXT:,} characters of text; split it into several files"
+            )
+
+    def take_elements(self, count: int) -> None:
+        """Count XML elements, before they are parsed; raises UnreadableWorkbook over MAX_ELEMENTS."""
+        self.elements += count
+        if self.elements > MAX_ELEMENTS:
+            raise UnreadableWorkbook(
+                f"the workbook holds more than {MAX_ELEMENTS:,} XML elements; delete the sheets without "
+                "space data and the empty formatted rows, or split it into several files"
+            )
+
+    def take_room(self, places: int) -> None:
+        """Count places of a row up to its last cell; raises UnreadableWorkbook over MAX_ROOM."""
+        self.room += places
+        if self.room > MAX_ROOM:
+            raise UnreadableWorkbook(
+                f"the rows hold more than {MAX_ROOM:,} places up to their last cells; delete the columns "
+                "right of the template's, or split it into several files"
             )

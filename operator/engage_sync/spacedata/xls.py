@@ -8,7 +8,15 @@ from math import isfinite
 from typing import Any, TypeVar
 
 import xlrd
-from xlrd.biffh import XL_CELL_BOOLEAN, XL_CELL_DATE, XL_CELL_ERROR, XL_CELL_NUMBER, XL_CELL_TEXT, XLRDError
+from xlrd.biffh import (
+    XL_CELL_BOOLEAN,
+    XL_CELL_DATE,
+    XL_CELL_EMPTY,
+    XL_CELL_ERROR,
+    XL_CELL_NUMBER,
+    XL_CELL_TEXT,
+    XLRDError,
+)
 from xlrd.compdoc import CompDoc
 
 from engage_sync.spacedata import limits
@@ -33,6 +41,8 @@ _CELLS = {0x0006, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E, 0x00FD, 0x00D6}
 _MANY_CELLS = {0x00BD, 0x00BE}
 _HIDDEN_ROW = 0x20
 _WORKSHEET = 0
+_ROOM_OF_A_ROW = 32
+"""Counted for every row down to the last one: xlrd takes time for blank ones too."""
 
 
 class Xls:
@@ -44,7 +54,11 @@ class Xls:
         self._budget = limits.Budget()
         self._book = _guarded(
             lambda: xlrd.open_workbook(
-                file_contents=data, logfile=io.StringIO(), on_demand=True, formatting_info=True
+                file_contents=data,
+                logfile=io.StringIO(),
+                on_demand=True,
+                formatting_info=True,
+                ragged_rows=True,  # else one far cell makes every row as long
             )
         )
         self._sheets = [index for index, sheet in enumerate(self._records.sheets) if sheet.is_worksheet]
@@ -63,6 +77,7 @@ class Xls:
         extra = self._records.sheet_extra(number)
         self._budget.take_cells(extra.cells)
         sheet = _guarded(lambda: self._book.sheet_by_index(number))
+        self._budget.take_room(sheet.nrows * _ROOM_OF_A_ROW)
         try:
             rows = _guarded(lambda: self._rows(sheet, extra.formulas, last_row or limits.MAX_ROWS))
         finally:
@@ -73,15 +88,22 @@ class Xls:
     def _rows(self, sheet: Any, formulas: set[tuple[int, int]], last_row: int) -> dict[int, list[Cell]]:
         rows = {}
         for index in range(min(sheet.nrows, last_row)):
+            types = sheet.row_types(index)[:MAX_COLUMNS]
+            self._budget.take_room(max(0, len(types) - _ROOM_OF_A_ROW))
             cells = [
-                self._cell(cell) if (index, column) not in formulas else Formula("=" + _text(cell))
-                for column, cell in enumerate(sheet.row(index)[:MAX_COLUMNS])
+                None
+                if type == XL_CELL_EMPTY
+                else self._known(sheet.cell(index, column), (index, column) in formulas)
+                for column, type in enumerate(types)
             ]
             while cells and cells[-1] is None:
                 cells.pop()
             if cells:
                 rows[index + 1] = cells
         return rows
+
+    def _known(self, cell: Any, is_formula: bool) -> Cell:
+        return Formula("=" + _text(cell)) if is_formula else self._cell(cell)
 
     def _cell(self, cell: Any) -> Cell:
         value = cell.value

@@ -105,6 +105,7 @@ class SheetHandler(Handler):
 
     def _end_row(self) -> None:
         if self._row:
+            self._budget.take_room(len(self._row))
             self.rows[self._number] = self._row
             if self._hidden:
                 self.hidden_rows.append(self._number)

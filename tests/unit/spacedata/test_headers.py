@@ -129,3 +129,12 @@ def test_the_sheets_that_help_are_no_data(tmp_path: Path) -> None:
 
     assert found(data) == []
     assert data.sheet == "Mine"
+
+
+def test_renamed_headers_beside_each_other_are_each_told_at_their_own_cell(tmp_path: Path) -> None:
+    data = check(tmp_path, xlsx(grid(GOOD) | {"A4": "Gebäude", "B4": "Kürzel", "C4": "Land"}))
+
+    told = [(problem.place.cell, problem.value, problem.place.header) for problem in data.problems]
+    assert told == [
+        ("A4", "Gebäude", "Building Name"), ("B4", "Kürzel", "Building Code"), ("C4", "Land", "State Code")
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Files that want to crash, hang or fill the memory: each is refused in one sentence, in a small process."""
 
 import io
+import re
 import resource
 import struct
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import xlwt
 
 from engage_sync.spacedata.grid import UnreadableWorkbook
 from tests.unit.spacedata.books import GOOD, MAIN, check, found, grid, packed, parts, sheet_xml, xls, xlsx
@@ -161,7 +163,59 @@ def test_it_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
         check(tmp_path, make())
 
     assert words in refusal.value.message
+    assert str(tmp_path) in refusal.value.message
     assert "\n" not in refusal.value.message
+
+
+def junk_in_many_sheets() -> bytes:
+    files = parts(*[("Data", "", False)] * 200)
+    sheet = GOOD_SHEET.replace("<sheetData>", "<x/>" * 1_900_000 + "<sheetData>")
+    relations = "xl/_rels/workbook.xml.rels"
+    one = {**files, relations: re.sub(r"sheet\d+\.xml", "sheet1.xml", str(files[relations]))}
+    return packed(
+        {name: body for name, body in one.items() if "sheets/" not in name}
+        | {"xl/worksheets/sheet1.xml": sheet}
+    )
+
+
+def far_cells() -> bytes:
+    return book(sheet(HEAD + rows_of(1_000_000, '<c r="IV#"><v>#</v></c>')))
+
+
+def far_cells_in_xls(sheets: int) -> bytes:
+    workbook = xlwt.Workbook()
+    for number in range(sheets):
+        workbook.add_sheet(f"S{number}").write(65_535, 255, 1)
+    workbook.save(out := io.BytesIO())
+    return out.getvalue()
+
+
+def brackets() -> bytes:
+    format = f'<numFmt numFmtId="200" formatCode="{"[" * 1_000_000}"/>'
+    styles = f'<numFmts>{format}</numFmts><cellXfs><xf numFmtId="200"/></cellXfs>'
+    return book(GOOD_SHEET, xl__styles=f'<styleSheet xmlns="{MAIN}">{styles}</styleSheet>')
+
+
+SLOW = {
+    "junk": (junk_in_many_sheets, 1),
+    "far cells": (far_cells, 1),
+    "a far cell in xls": (lambda: far_cells_in_xls(1), 2),
+    "far cells in xls": (lambda: far_cells_in_xls(40), 1),
+    "brackets": (brackets, 0),
+}
+"""What is read, or refused, in seconds, with the exit code."""
+
+
+@pytest.mark.parametrize("name", sorted(SLOW))
+def test_small_files_do_not_take_the_day(tmp_path: Path, name: str) -> None:
+    make, code = SLOW[name]
+    path = tmp_path / "slow.xlsx"
+    path.write_bytes(make())
+
+    done = run(path)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert done.stderr.count("\n") == (code == 1)
 
 
 HEAVY = ("zip bomb", "deep", "names", "16,000,000 empty cells", "many entries", "one endless tag")
