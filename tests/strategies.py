@@ -15,7 +15,7 @@ from tests.engine.memory_source import MemorySource
 from tests.engine.memory_target import SPACES, MemoryTarget
 
 # Hypothesis imports this strategy where it is first used. In a law of crashes Python 3.11.7 cannot parse it
-# for pytest (AST constructor recursion depth) unless a run before left its byte code: so it is used here first.
+# for pytest (AST constructor recursion depth) unless its byte code is there: so it is used here first.
 st.randoms(use_true_random=False).validate()
 
 TABLES = ("buildings", "floors", "spaces", "types", "centers")
