@@ -75,6 +75,12 @@ def test_centers_and_buildings_must_name_each_other() -> None:
     ) == ["centers: center 7 names building 10, which does not name it back"]
 
 
+def test_a_center_without_an_id_may_be_any() -> None:
+    assert gaps(**listing("centers", unreadable=(Unreadable(None, "garbled"),))) == [
+        "centers: a record has no id, so nobody can tell which one it is"
+    ]
+
+
 def test_a_center_may_name_a_building_that_cannot_be_read() -> None:
     source = two_buildings()
     source.garbled = {("buildings", 20)}
