@@ -120,7 +120,8 @@ def installed(plane: ControlPlane, release: str) -> Iterator[None]:
     yield
     for found in plane.helm("list", "-n", release, "--short").stdout.split():
         plane.helm("uninstall", found, "-n", release)
-    plane.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--timeout=30s", check=False)
+    # A CRD that was made a moment ago may take its time to go; the next release cannot have it before.
+    plane.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--timeout=180s")
 
 
 def install(plane: ControlPlane, namespace: str, values: dict[str, Any] | None = None) -> str:
