@@ -22,6 +22,7 @@ from engage_sync.cli import cli
 from tests.chart_roles import CHART, AuditLog, Manifest, install_policies, install_roles, render, right
 from tests.controlplane.build import Assets
 from tests.controlplane.server import ControlPlane, ControlPlaneError
+from tests.kube.sync_targets import know_sync_targets
 
 pytestmark = pytest.mark.cluster
 
@@ -120,8 +121,9 @@ def installed(plane: ControlPlane, release: str) -> Iterator[None]:
     yield
     for found in plane.helm("list", "-n", release, "--short").stdout.split():
         plane.helm("uninstall", found, "-n", release)
-    # A CRD that was made a moment ago may take its time to go; the next release cannot have it before.
-    plane.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--timeout=180s")
+    # Deleted while the server still sets up what it stores of them, CRDs may take minutes to go.
+    plane.kubectl("get", "synctargets,syncplans", "-A", check=False)
+    plane.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--timeout=180s", check=False)
 
 
 def install(plane: ControlPlane, namespace: str, values: dict[str, Any] | None = None) -> str:
@@ -536,7 +538,7 @@ def test_the_operator_needs_every_right_and_no_other(
         sandbox = stack.enter_context(running(env, "sandbox", "--load", sample, "--write", str(tmp_path)))
         assert sandbox.stdout
         assert sandbox.stdout.readline().startswith("http")  # ready
-        plane.kubectl("apply", "-f", str(ROOT / "crds"))
+        know_sync_targets(plane)
         plane.kubectl("apply", "-n", "one", "-f", str(tmp_path))
         always = json.dumps({"spec": {"approval": {"required": "Always"}}})
         plane.kubectl("patch", "-n", "one", "synctarget/acme", "--type=merge", "-p", always)
