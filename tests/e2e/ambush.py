@@ -357,6 +357,7 @@ def owner_of(port: int, pids: Iterable[int]) -> int | None:
 
 
 def _open_files(pid: int) -> Iterator[str]:
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):  # it was closed meanwhile
-            yield str(entry.readlink())
+    with contextlib.suppress(OSError):  # the process is gone
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # it was closed meanwhile
+                yield str(entry.readlink())
