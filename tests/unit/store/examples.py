@@ -45,6 +45,7 @@ entries = st.builds(
     last_synced=_times,
     state=st.sampled_from(State),
     origin=st.sampled_from(Origin),
+    missing_since=_times,
 )
 
 mappings = st.dictionaries(_keys, entries, max_size=12).map(
