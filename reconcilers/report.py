@@ -15,8 +15,10 @@ from reconcilers.prune import NOT_EMPTY
 from reconcilers.steps import Action
 
 WHY_WITHHELD = {
-    NOT_EMPTY: "it holds something that is not ours; move or delete that by hand",
-    TAKEN: "its name or number is taken by something that is not ours; rename one of them",
+    NOT_EMPTY: "it holds something that stays: if that is not ours, move or delete it by hand; "
+    "if it is ours, its record in the source is not understood (see the skips): correct that there",
+    TAKEN: "its name or number is taken by something that stays: if that is not ours, rename one of them; "
+    "if it is ours, its record in the source is not understood (see the skips): correct that there",
     INCOMPLETE: "the source was not complete; the next complete run does it",
     UNPROVEN: "the source was not complete or the mapping was just rebuilt; the next run does it",
     DOUBTFUL: "the target does not list all that the mapping holds; the next run does it",
@@ -82,7 +84,9 @@ class Report:
         """
         if isinstance(self.ended_by, UnsupportedEnvironment):
             return []
-        untried = (item for item in self.plan.withheld if item.reason not in INTENDED)
+        untried = [item for item in self.plan.withheld if item.reason not in INTENDED]
+        if all(item.reason == WAITS for item in untried):
+            untried = []  # for nothing but what the spec asks to withhold
         return [*self.failed, *map(_untried, untried)]
 
     @property

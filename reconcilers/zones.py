@@ -9,10 +9,18 @@ from importlib import resources
 
 from tzlocal.windows_tz import tz_win
 
+_CLDR_ALIASES = {
+    "CST6CDT": "America/Chicago",
+    "EST5EDT": "America/New_York",
+    "MST7MDT": "America/Denver",
+    "PST8PDT": "America/Los_Angeles",
+}
+"""Aliases by CLDR which neither package has: for tzdata they are zones of their own."""
+
 
 def windows_zone(iana: str) -> str:
     """The Windows name of an IANA zone by CLDR; empty when CLDR does not know it."""
-    known = iana if iana in tz_win else _links().get(iana, "")
+    known = iana if iana in tz_win else _links().get(iana) or _CLDR_ALIASES.get(iana, "")
     return str(tz_win.get(known, "")) if known else ""  # tzlocal calls the empty name Mexico's
 
 

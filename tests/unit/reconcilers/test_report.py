@@ -1,7 +1,10 @@
 from reconcilers.apply import Status
 from reconcilers.events import Planned, Progress, Remembered
 from reconcilers.model import Kind
-from tests.engine.rig import GateAfter, Rig
+from reconcilers.policy import Policies
+from reconcilers.source import Floor
+from reconcilers.sync import Settings
+from tests.engine.rig import UNGUARDED, GateAfter, Rig
 from tests.engine.samples import building, edit, put, space, synced, two_buildings
 
 
@@ -78,3 +81,61 @@ def test_an_outcome_is_told_once_a_step() -> None:
     told = [outcome.key for outcome in report.applied.outcomes]
     assert len(told) == len(set(told)) == len(report.plan.steps)
     assert {outcome.status for outcome in report.applied.outcomes} == {Status.DONE}
+
+
+def nothing_deleted() -> Rig:
+    """In step, and from now on without the right to delete."""
+    source = two_buildings()
+    put(source, space(300, "Apollo", 2))  # the second of its name, so the floor's is behind it
+    rig = synced(source)
+    allowed = Policies(frozenset({"Observe", "Create", "Update"}))
+    rig.settings = Settings(guards=UNGUARDED, policies=allowed)
+    return rig
+
+
+def test_what_waits_for_what_the_policies_forbid_is_no_problem() -> None:
+    rig = nothing_deleted()
+    del rig.source.spaces[100]
+
+    report = rig.sync()
+
+    assert {item.key: item.reason for item in report.plan.withheld} == {
+        "wp:room:100": "ManagementPolicies",
+        "wp:room:300": "WaitsForWithheld",
+    }
+    assert report.whole
+
+
+def test_what_waits_is_a_problem_where_not_all_is_withheld_by_policy() -> None:
+    rig = nothing_deleted()
+    tower = rig.target.find("wp:building:10")["id"]
+    rig.target.insert("floors", {"ResourceName": "Roof", "InternalParentId": tower, "FloorNumber": "7"})
+    put(rig.source, Floor(9, "Floor 7", 10), space(301, "Vostok", 9))
+    del rig.source.spaces[100]
+
+    assert {item.key: item.reason for item in rig.sync().problems} == {
+        "wp:floor:9": "NameTaken",
+        "wp:room:300": "WaitsForWithheld",
+        "wp:room:301": "WaitsForWithheld",
+    }
+
+
+def test_nobody_is_sent_to_delete_by_hand_what_is_ours_and_kept() -> None:
+    rig = synced()
+    del rig.source.floors[4]  # its desk is listed still: an orphan, which stays with all that it needs
+
+    (problem,) = rig.sync().problems
+
+    assert (problem.key, problem.reason) == ("wp:floor:4", "NotEmpty")
+    assert "not understood" in problem.message
+
+
+def test_nobody_is_sent_to_rename_by_hand_what_is_ours_and_kept() -> None:
+    rig = synced()
+    rig.source.garbled = {("spaces", 100)}
+    put(rig.source, space(300, "Apollo", 2))
+
+    (problem,) = rig.sync().problems
+
+    assert (problem.key, problem.reason) == ("wp:room:300", "NameTaken")
+    assert "not understood" in problem.message

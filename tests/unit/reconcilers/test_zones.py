@@ -20,6 +20,10 @@ from reconcilers.zones import country_name, windows_zone, zone_of_country
         ("US/East-Indiana", "US Eastern Standard Time"),
         ("America/Indianapolis", "US Eastern Standard Time"),
         ("Asia/Kathmandu", "Nepal Standard Time"),
+        ("EST5EDT", "Eastern Standard Time"),
+        ("CST6CDT", "Central Standard Time"),
+        ("MST7MDT", "Mountain Standard Time"),
+        ("PST8PDT", "Pacific Standard Time"),
     ],
 )
 def test_an_iana_zone_and_its_aliases_have_a_windows_name(iana: str, windows: str) -> None:
