@@ -76,7 +76,8 @@ def cli() -> None:
 Exit codes:
   0  in sync
   2  there are changes, whether they wait for an approval or not
-  1  error; also a source that is empty or not complete
+  1  error; also a source that is empty or not complete, or an environment that is
+     not supported
 
 \b
 Examples:
@@ -108,7 +109,7 @@ def plan(files: tuple[Path, ...], state: Path | None, output: str) -> None:
 \b
 Exit codes:
   0  in step
-  3  partly failed; the next sync tries again
+  3  partly failed, or the source was not complete; the next sync tries again
   4  something waits for an approval, or nothing was written because the plan is
      quarantined or the source empty; also when something else failed, because
      what waits for a person does not pass by itself

@@ -21,7 +21,7 @@ from engage_sync.progress import ProgressBar
 from engage_sync.spacedata.columns import EXTRA_COLUMNS
 from engage_sync.spacedata.extract import Extract, csv_lines, extract
 from engage_sync.spacedata.report import finding_object
-from engage_sync.spacedata.template import write_template
+from engage_sync.spacedata.template import check_name, write_out, write_template
 from engage_sync.spacedata.upload_report import finding_lines
 from engage_sync.store.quota import read_quota, write_quota
 from engage_sync.trust import A_PERSON, check_hosts
@@ -63,13 +63,11 @@ def extract_command(
     Engage is only read. The workbook has three more columns than the template: the country, and Engage's
     ids of location and resource.
     """
-    for path in (out, types_file):
-        if path is not None and path.exists() and not force:  # before anything is read: that costs calls
-            raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force")
+    _check_outputs(out, types_file, force)  # before anything is read: that costs calls
     manifests = read_manifests(files)
     with ProgressBar() as bar:
         folder = state or state_directory(manifests)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
         holdings, requests = asyncio.run(_read(manifests, folder, bar))
     found = extract(holdings)
     if not found.locations:
@@ -82,6 +80,24 @@ def extract_command(
         _write_types(types_file, found, force)
     render = _as_json if output == "json" else _as_text
     click.echo(render(out, found, requests))
+
+
+def _check_outputs(out: Path, types_file: Path | None, force: bool) -> None:
+    check_name(out)
+    for path in (out, types_file):
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"{path.parent} is no folder; make it, or name a file in another")
+        if path is not None and path.exists() and not force:
+            raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force")
+    if types_file is not None and types_file.resolve() == out.resolve():
+        raise ConfigError(f"{out} cannot be the workbook and --types at once; name two files")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"state directory {folder} cannot be used: {error.strerror}") from error
 
 
 async def _read(manifests: Manifests, state: Path, bar: ProgressBar) -> tuple[Holdings, int]:
@@ -109,11 +125,7 @@ async def _read(manifests: Manifests, state: Path, bar: ProgressBar) -> tuple[Ho
 def _write_types(path: Path, found: Extract, force: bool) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(csv_lines(found.type_groups))
-    try:
-        with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
-    except FileExistsError:
-        raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force") from None
+    write_out(path, text.getvalue().encode(), force=force)
 
 
 def _as_text(out: Path, found: Extract, requests: int) -> str:

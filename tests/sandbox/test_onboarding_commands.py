@@ -45,3 +45,28 @@ def test_too_little_to_merge_shows_what_does_not_match(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "minimumMatchPercent" in done.stderr
         assert json.loads(done.stdout)["summary"]["Location"]["create"] > 0
+
+
+def test_files_that_cannot_be_written_are_refused_before_engage_is_asked(tmp_path: Path) -> None:
+    book, nowhere = tmp_path / "spaces.xlsx", tmp_path / "nowhere"
+    with sandbox(tmp_path / "sandbox", "--no-limits") as here:
+        for out, types, said in (
+            (tmp_path / "spaces.xls", tmp_path / "types.csv", "spaces.xls: the template is written as .xlsx"),
+            (nowhere / "spaces.xlsx", tmp_path / "types.csv", f"{nowhere} is no folder"),
+            (book, nowhere / "types.csv", f"{nowhere} is no folder"),
+            (book, book, "spaces.xlsx cannot be the workbook and --types at once"),
+        ):
+            done = command("extract", out, *target(here), "--types", types, "--force")
+            assert (done.returncode, done.stdout) == (1, "")
+            assert said in done.stderr
+            assert done.stderr.count("\n") == 1
+        assert here.admin("GET", "/requests")["requests"] == []
+    assert not book.exists()
+
+
+def test_extract_says_that_the_state_directory_cannot_be_used(tmp_path: Path) -> None:
+    with sandbox(tmp_path / "sandbox", "--no-limits") as here:
+        state = here.folder / "target.yaml"
+        done = command("extract", tmp_path / "spaces.xlsx", *target(here)[:4], "--state", state)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"engage-sync: state directory {state} cannot be used: File exists\n"

@@ -174,3 +174,11 @@ def test_the_help_shows_how_faults_are_written() -> None:
 @pytest.mark.parametrize(("text", "value"), [("20ms", 0.02), ("12h", 43_200), ("1h30m", 5_400), ("0", 0)])
 def test_durations_are_gos(text: str, value: float) -> None:
     assert seconds(text) == pytest.approx(value)
+
+
+def test_manifests_on_a_full_disk_are_one_sentence_that_blames_no_port(tmp_path: Path) -> None:
+    (tmp_path / "target.yaml").symlink_to("/dev/full")
+    result = CliRunner().invoke(sandbox_command, ["--write", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert result.output == f"Error: {tmp_path} cannot be used: No space left on device.\n"

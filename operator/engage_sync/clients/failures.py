@@ -44,6 +44,12 @@ def common_status(answer: Answer) -> None:
         raise answer.nonsense(f"{status}")
 
 
+def wrong_url(answer: Answer, told: str, setting: str) -> None:
+    """Raise where what was to be read is not there: a listing always is, unless the URL leads elsewhere."""
+    if answer.status == 404:
+        raise answer.nonsense(f"{told}; {setting} may be the wrong one")
+
+
 def network_error(
     system: System, what: str, error: Exception, *, answering: bool, setting: str = "its URL"
 ) -> SyncError:

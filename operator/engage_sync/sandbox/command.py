@@ -92,18 +92,22 @@ def sandbox_command(
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
+    at = f"port {port}"  # what an error is about that names no file
+
     def ready(address: str) -> None:
+        nonlocal at
         sandbox.addresses = Addresses(address)
         if write:
+            at = str(write)
             write_manifests(write, sandbox.account, sandbox.addresses, limits=not no_limits)
+        at = "standard output"
         click.echo(address)  # flushes
 
     try:
         asyncio.run(server.run(sandbox, port, ready))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        what = f"{error.filename}" if error.filename else f"port {port}"
-        raise click.ClickException(f"{what} cannot be used: {reason}.") from None
+        raise click.ClickException(f"{error.filename or at} cannot be used: {reason}.") from None
 
 
 def _text(path: Path) -> str:

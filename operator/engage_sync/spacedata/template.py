@@ -44,14 +44,28 @@ def write_template(
         ConfigError: The name is of another format, or there is such a file already.
         OSError: It cannot be written.
     """
+    check_name(path)
+    write_out(path, _workbook(records, (*TEMPLATE_COLUMNS, *extra)), force=force)
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name of another format, with a ConfigError."""
     if path.suffix.lower() != ".xlsx":
         raise ConfigError(f"{path}: the template is written as .xlsx; give it a name that ends so")
-    data = _workbook(records, (*TEMPLATE_COLUMNS, *extra))
+
+
+def write_out(path: Path, data: bytes, *, force: bool) -> None:
+    """Write a file whole or not at all; raises ConfigError where it exists already, else OSError."""
     try:
-        with path.open("wb" if force else "xb") as file:
-            file.write(data)
+        file = path.open("wb" if force else "xb")
     except FileExistsError:
         raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force") from None
+    try:
+        with file:
+            file.write(data)
+    except OSError as error:  # a full disk: half a file would be in the way of the next try
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _workbook(records: Iterable[Record], columns: Sequence[Column]) -> bytes:

@@ -207,6 +207,14 @@ async def test_any_listing_that_fails_fails_the_reading(
     assert len(script.sent("GET", f"{API}{path}")) == calls
 
 
+async def test_a_listing_that_is_not_there_names_the_setting_to_correct() -> None:
+    gone = httpx.Response(404, json={"statusCode": 404, "message": "Resource not found"})
+    error = await failure(hierarchy().on("GET", f"{API}/countries", gone))
+    assert error.message == (
+        "Engage answered /countries with 404: Resource not found; spec.target.apiURL may be the wrong one"
+    )
+
+
 async def test_status_false_is_no_error_and_a_listing_may_be_empty() -> None:
     script = hierarchy().on("GET", f"{API}/regions", {"IsError": False, "Data": [], "Status": False})
     assert len((await read(script)).items) == 6

@@ -296,6 +296,15 @@ async def test_any_listing_that_fails_fails_the_reading(
     assert len(tenant.script.sent("GET", f"{V2}{path}")) == calls
 
 
+async def test_a_listing_that_is_not_there_names_the_setting_to_correct() -> None:
+    tenant = Tenant()
+    tenant.script.on("GET", f"{V2}/buildings", httpx.Response(404))
+    error = await failure(tenant.script)
+    assert error.message == (
+        "Workplace answered /buildings with 404; spec.source.baseURL may be the wrong one"
+    )
+
+
 async def test_a_listing_in_an_envelope_is_not_an_empty_list() -> None:
     tenant = Tenant()
     tenant.script.on("GET", f"{V2}/rooms", {"items": []})

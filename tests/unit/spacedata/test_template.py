@@ -116,3 +116,14 @@ def test_a_file_is_not_overwritten_unless_forced(path: Path) -> None:
 def test_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.xlsx"):
         write_template(tmp_path / "spaces.xls")
+
+
+def test_what_a_full_disk_cuts_off_does_not_stay_and_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "spaces.xlsx"
+    path.symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_template(path, force=True)
+
+    assert caught.value.filename == str(path)
+    assert not path.is_symlink()
