@@ -103,7 +103,8 @@ class Controller:
         if not isinstance(due, Run):
             return due.until - self.now()
         if self.slots.locked():
-            target = await self._write(target, lambda old: status.queued(old, self.now(), target.generation))
+            generation = target.generation
+            target = await self._write(target, lambda old: status.queued(old, self.now(), generation))
         async with self._slot(watched) as ours:
             if ours and not stopped():
                 await self._run(watched, target, spec, due.trigger, token, stopped)

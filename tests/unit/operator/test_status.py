@@ -109,8 +109,7 @@ def test_the_summary_says_what_to_do_even_when_that_takes_more_than_a_line() -> 
         f"SyncTarget tenants/{'a' * 40} was there first with the same spec.target.apiURL; "
         "two would undo each other's work, so delete one of them or change its apiURL"
     )
-    planned = after(report())
-    for before in ({}, planned):
+    for before in (Status(), after(report())):
         found = status.refused(before, Stall.TARGET_IN_USE, message, NOW, 1)
         lines = fit_status(found)["summary"]
         assert " ".join(" ".join(lines).split()).startswith(f"Ready=False TargetInUse: {message} Kind Source")
