@@ -102,20 +102,21 @@ class Controller:
         due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
         if not isinstance(due, Run):
             return due.until - self.now()
-        if self.slots.locked():
-            generation = target.generation
-            target = await self._write(target, lambda old: status.queued(old, self.now(), generation))
-        async with self._slot(watched) as ours:
+        async with self._slot(watched, target) as ours:
             if ours and not stopped():
                 await self._run(watched, target, spec, due.trigger, token, stopped)
         return timedelta(0)
 
     @asynccontextmanager
-    async def _slot(self, watched: Watched) -> AsyncIterator[bool]:
+    async def _slot(self, watched: Watched, target: Target) -> AsyncIterator[bool]:
         """A slot; False instead as soon as there is news of the target: the wait for one may take hours."""
         taking = asyncio.ensure_future(self.slots.acquire())
         news = asyncio.ensure_future(watched.wake.wait())
         try:
+            await asyncio.sleep(0)  # one that is free is taken by then
+            if not taking.done():
+                generation = target.generation
+                await self._write(target, lambda old: status.queued(old, self.now(), generation))
             await asyncio.wait({taking, news}, return_when=asyncio.FIRST_COMPLETED)
             yield taking.done()
         finally:
@@ -197,7 +198,7 @@ class Controller:
             return  # of one that nobody has looked at yet nothing is known: it is answered afterwards
         key, quota = token.split()[0], None
         try:
-            async with self._slot(watched) as ours:
+            async with self._slot(watched, target) as ours:
                 if not ours:
                     return
                 answer, cost = await self.runner.explain(target, spec, key)

@@ -312,6 +312,25 @@ async def test_who_waits_for_a_slot_before_the_first_run_says_so_once() -> None:
     await asyncio.wait({loop})
 
 
+async def test_who_comes_together_with_those_that_take_the_slots_says_that_it_waits_too() -> None:
+    cluster = Cluster()
+
+    async def hangs(_: Gate) -> None:
+        await asyncio.Event().wait()
+
+    cluster.runner.during = hangs
+    watched = [cluster.apply(spec(mode="Apply", target=_engage(name)), name) for name in ("a", "b", "c")]
+    loops = [asyncio.create_task(cluster.controller.follow(each, lambda: False)) for each in watched]
+    await _settle()
+
+    assert len(cluster.runner.runs) == 2
+    told = [cluster.status(name).get("summary", [""])[0] for name in ("a", "b", "c")]
+    assert sum("waits for its turn" in line for line in told) == 1
+    for loop in loops:
+        loop.cancel()
+    await asyncio.wait(loops)
+
+
 async def test_suspend_is_heard_while_an_explanation_waits_for_a_slot() -> None:
     cluster = Cluster()
     acme = cluster.apply(spec(mode="Apply"))
@@ -350,6 +369,10 @@ async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
     await asyncio.wait({loop})
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def _engage(name: str) -> Json:
+    return {**spec()["target"], "apiURL": f"{URL}-{name}"}
 
 
 async def _settle() -> None:
