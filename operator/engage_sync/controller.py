@@ -204,13 +204,13 @@ class Controller:
                 answer, cost = await self.runner.explain(target, spec, key)
             lines, sentence, quota = answer_lines(answer), answer_sentence(answer), cost.quota
         except SyncError as error:
-            lines, sentence = wrapped([error.message]), error.message
+            lines, sentence = wrapped([error.message]), f"{key}: {error.message}"
         told = shorten(token, EXPLAIN_MAX)
         changed = await self.targets.update_status(
             target, lambda old: status.explained(old, told, key, lines, quota)
         )
         if changed is not None:
-            await self.targets.announce(changed[1], explanation(key, sentence))
+            await self.targets.announce(changed[1], explanation(sentence))
 
     async def _warn_of_token(self, watched: Watched, target: Target) -> None:
         token = schedule.unusable_token(target.annotations)
