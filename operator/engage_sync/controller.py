@@ -148,6 +148,8 @@ class Controller:
             if stopped() or not self.may_write():
                 raise Halted("this operator is stopping or no longer the leader")
             watched.check_still_wanted(target, spec)
+            if self.targets.older_known(target, spec.target.api_url):
+                raise Halted("an older SyncTarget has the same spec.target.apiURL")
 
         def may_tell() -> bool:
             return self.may_write() and not stopped()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engage_sync.app import RunResult
 from engage_sync.kube import Conflict, KubeError, NotFound
 from engage_sync.spec import parse_spec
 from engage_sync.states import Status
@@ -242,6 +243,31 @@ def test_a_run_goes_on_only_while_it_is_wanted(change: Callable[[Json], object],
     else:
         with pytest.raises(Halted, match=why):
             watched.check_still_wanted(target, parse_spec(target.spec))
+
+
+@pytest.mark.parametrize("how", ["comes late", "moves there", "is elsewhere"])
+async def test_a_run_stops_before_its_next_write_once_an_older_target_has_the_same_engage(how: str) -> None:
+    cluster = Cluster()
+    if how != "comes late":
+        cluster.apply(spec(target=_engage("other")), "older", created="2026-11-22T10:00:00Z")
+    acme = cluster.apply(spec(mode="Apply"))
+    halted: list[str] = []
+
+    async def meets(gate: Gate) -> None:
+        gate()
+        if how != "is elsewhere":
+            cluster.apply(spec(), "older", created="2026-11-22T10:00:00Z")
+        try:
+            gate()
+        except Halted as why:
+            halted.append(str(why))
+            cluster.runner.results = [RunResult(error=why)]
+
+    cluster.runner.during = meets
+    await cluster.look(acme, times=2)
+
+    assert len(halted) == (how != "is elsewhere")
+    assert cluster.ready()[1] == ("InSync" if how == "is elsewhere" else "TargetInUse")
 
 
 # Waiting for a slot, and being cut off
