@@ -64,10 +64,11 @@ class RunFacts:
 
 
 def queued(old: Status, now: datetime, generation: int) -> Status:
-    """The status while a run waits for its turn; said of a first one only, as else it is known how it is."""
-    if conditions.get(_conditions(old), conditions.Type.READY) is not None:
+    """The status while a run waits for its turn; said of a first one, and of one that was suspended."""
+    ready = conditions.get(_conditions(old), conditions.Type.READY)
+    if ready is not None and ready["reason"] != conditions.SUSPENDED:
         return old
-    message = "The first run waits for its turn: as many are under way as --max-concurrent-syncs allows"
+    message = "The run waits for its turn: as many are under way as --max-concurrent-syncs allows"
     marked = conditions.mark_progressing(_conditions(old), message, now=now, generation=generation)
     return _closed(_with(old, conditions=marked))
 

@@ -338,6 +338,23 @@ async def test_who_waits_for_a_slot_before_the_first_run_says_so_once() -> None:
     await asyncio.wait({loop})
 
 
+async def test_who_is_resumed_while_no_slot_is_free_is_not_told_to_resume() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    cluster.annotate(acme, paused="true")
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    cluster.annotate(acme)
+    await _settle()
+
+    assert cluster.ready() == ("Unknown", "Progressing")
+    assert "waits for its turn" in cluster.status()["summary"][0]
+    loop.cancel()
+    await asyncio.wait({loop})
+
+
 async def test_who_comes_together_with_those_that_take_the_slots_says_that_it_waits_too() -> None:
     cluster = Cluster()
 
