@@ -22,6 +22,8 @@ class Planned:
     """The plan is known; nothing has been written yet."""
 
     plan: Plan
+    refused: bool = False
+    """Is it only shown, as the environment is not supported?"""
 
 
 @dataclass(frozen=True, slots=True)

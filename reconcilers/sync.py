@@ -59,11 +59,11 @@ async def sync_once(ports: Ports, settings: Settings, writer: Writer | None, gat
     """
     view = await look(ports, settings)
     await ports.plans.publish(view.plan)
-    ports.observer.on(Planned(view.plan))
     applied = None
     refusal = unsupported(
         view.desired, view.pairing, view.mapping, settings.onboarding, settings.minimum_match
     )
+    ports.observer.on(Planned(view.plan, refused=refusal is not None))
     if refusal is not None:  # the plan is shown all the same: it says what does not match
         applied = Applied(ended_by=refusal)
     elif writer is not None and not view.plan.quarantine:

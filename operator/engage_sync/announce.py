@@ -35,9 +35,9 @@ def _ran(old: Status, new: Status) -> bool:
     return old.get("lastRun", {}).get("id") != new.get("lastRun", {}).get("id")
 
 
-def explanation(key: str, sentence: str) -> Announcement:
-    """The answer to the question why an entity is as it is."""
-    return Announcement("Explained", _cut(f"{key}: {sentence}"))
+def explanation(sentence: str) -> Announcement:
+    """The answer to the question why an entity is as it is; it begins with the key."""
+    return Announcement("Explained", _cut(sentence))
 
 
 def starting(summary: str, digest: str, ready: str) -> list[Announcement]:

@@ -148,7 +148,7 @@ class _Listener:
 
     def on(self, event: Event) -> None:
         self._meter.on(event)
-        if isinstance(event, Planned) and event.plan.steps:
+        if isinstance(event, Planned) and event.plan.steps and not event.refused:
             self._telling.append(asyncio.ensure_future(self._tell.plan(event.plan)))
             if self._spec.mode is Mode.APPLY and event.plan.ready and not event.plan.quarantine:
                 self._ticking = asyncio.ensure_future(self._tick())

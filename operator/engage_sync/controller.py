@@ -7,8 +7,8 @@ between two looks that a restart would lose.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,10 +87,11 @@ class Controller:
         except InvalidSpec as error:
             await self._refuse(target, Stall.INVALID_SPEC, error.message)
             return LOOK_AGAIN
-        await self._explain(target, spec)
         if spec.suspend or schedule.paused(target.annotations):
             await self._suspend(target, spec)
+            await self._explain(watched, target, spec)
             return LOOK_AGAIN
+        await self._explain(watched, target, spec)
         older = await self.targets.older_user(target, spec.target.api_url)
         if older is not None:
             await self._refuse(target, Stall.TARGET_IN_USE, _in_use(older))
@@ -101,12 +102,29 @@ class Controller:
         due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
         if not isinstance(due, Run):
             return due.until - self.now()
-        must_wait = self.slots.locked()
-        async with self.slots:
-            if must_wait and (stopped() or watched.wake.is_set()):
-                return timedelta(0)  # the wait may have been long: look again at what is due
-            await self._run(watched, target, spec, due.trigger, token, stopped)
+        async with self._slot(watched, target) as ours:
+            if ours and not stopped():
+                await self._run(watched, target, spec, due.trigger, token, stopped)
         return timedelta(0)
+
+    @asynccontextmanager
+    async def _slot(self, watched: Watched, target: Target) -> AsyncIterator[bool]:
+        """A slot; False instead as soon as there is news of the target: the wait for one may take hours."""
+        taking = asyncio.ensure_future(self.slots.acquire())
+        news = asyncio.ensure_future(watched.wake.wait())
+        try:
+            await asyncio.sleep(0)  # one that is free is taken by then
+            if not taking.done():
+                generation = target.generation
+                await self._write(target, lambda old: status.queued(old, self.now(), generation))
+            await asyncio.wait({taking, news}, return_when=asyncio.FIRST_COMPLETED)
+            yield taking.done()
+        finally:
+            news.cancel()
+            taking.cancel()  # changes nothing of one that was taken
+            await asyncio.wait({taking})
+            if not taking.cancelled():
+                self.slots.release()
 
     async def _run(
         self,
@@ -130,6 +148,8 @@ class Controller:
             if stopped() or not self.may_write():
                 raise Halted("this operator is stopping or no longer the leader")
             watched.check_still_wanted(target, spec)
+            if self.targets.older_known(target, spec.target.api_url):
+                raise Halted("an older SyncTarget has the same spec.target.apiURL")
 
         def may_tell() -> bool:
             return self.may_write() and not stopped()
@@ -173,24 +193,26 @@ class Controller:
 
         await self._write(target, finished)
 
-    async def _explain(self, target: Target, spec: Spec) -> None:
+    async def _explain(self, watched: Watched, target: Target, spec: Spec) -> None:
         """Answer the annotation that asks why an entity is as it is, once for each new text."""
         token = schedule.question(target.annotations, target.status)
         if token is None or not target.status.get("conditions"):
             return  # of one that nobody has looked at yet nothing is known: it is answered afterwards
         key, quota = token.split()[0], None
         try:
-            async with self.slots:
+            async with self._slot(watched, target) as ours:
+                if not ours:
+                    return
                 answer, cost = await self.runner.explain(target, spec, key)
             lines, sentence, quota = answer_lines(answer), answer_sentence(answer), cost.quota
         except SyncError as error:
-            lines, sentence = wrapped([error.message]), error.message
+            lines, sentence = wrapped([error.message]), f"{key}: {error.message}"
         told = shorten(token, EXPLAIN_MAX)
         changed = await self.targets.update_status(
             target, lambda old: status.explained(old, told, key, lines, quota)
         )
         if changed is not None:
-            await self.targets.announce(changed[1], explanation(key, sentence))
+            await self.targets.announce(changed[1], explanation(sentence))
 
     async def _warn_of_token(self, watched: Watched, target: Target) -> None:
         token = schedule.unusable_token(target.annotations)

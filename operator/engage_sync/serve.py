@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ import kopf
 from engage_sync import handlers, health
 from engage_sync.cluster_run import ClusterRunner
 from engage_sync.controller import Controller
-from engage_sync.kube import Kube, KubeError, NotFound
+from engage_sync.kube import Forbidden, Kube, KubeError, NotFound
 from engage_sync.kube_config import SERVICE_ACCOUNT, in_cluster
 from engage_sync.lease import Elector, Lost
 from engage_sync.targets import SyncTargets
@@ -29,6 +29,8 @@ from reconcilers.errors import ConfigError
 log = logging.getLogger(__name__)
 
 LEASE = "engage-sync"
+SHUT_AGAIN = 60.0
+"""Seconds between two looks whether a namespace that was left out can be served."""
 NAMESPACE_FILE = SERVICE_ACCOUNT / "namespace"
 
 
@@ -103,15 +105,19 @@ async def _operate(
     )
     handlers.register(registry, controller, targets)
     # Who was there first must be known again: SyncTargets may have come and gone while we stood by.
-    await _learn(targets, watched)
-    await kopf.operator(
-        registry=registry,
-        settings=settings,
-        clusterwide=not watched,
-        namespaces=watched,
-        stop_flag=stop,
-        standalone=True,
-    )
+    served = await _learn(targets, watched)
+    opening = asyncio.create_task(_until_one_opens(targets, set(watched) - set(served), stop))
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=settings,
+            clusterwide=not watched,
+            namespaces=served,
+            stop_flag=stop,
+            standalone=True,
+        )
+    finally:
+        opening.cancel()
 
 
 def _watched(options: Options) -> tuple[str, ...]:
@@ -121,15 +127,41 @@ def _watched(options: Options) -> tuple[str, ...]:
     return tuple(dict.fromkeys(options.namespaces)) or (own_namespace(),)
 
 
-async def _learn(targets: SyncTargets, watched: tuple[str, ...]) -> None:
-    try:
-        await targets.learn(watched or (None,))
-    except NotFound:
-        raise ConfigError(
-            "the cluster does not know SyncTargets; install the CRD: engage-sync crd | kubectl apply -f -"
-        ) from None
-    except KubeError as error:
-        raise ConfigError(f"SyncTargets cannot be listed: {error}") from None
+async def _learn(targets: SyncTargets, watched: tuple[str, ...]) -> tuple[str, ...]:
+    """Know all SyncTargets; of the namespaces to watch, those that may be looked into.
+
+    One that was deleted, and our rights in it with it, must not stop the others.
+    """
+    served: list[str] = []
+    refusal: KubeError | None = None
+    for namespace in watched or (None,):
+        try:
+            await targets.learn((namespace,))
+        except NotFound:
+            raise ConfigError(
+                "the cluster does not know SyncTargets; install the CRD: engage-sync crd | kubectl apply -f -"
+            ) from None
+        except Forbidden as error:
+            refusal = error
+            log.warning("SyncTargets of %s cannot be listed and are left out: %s", namespace or "all", error)
+        except KubeError as error:
+            raise ConfigError(f"SyncTargets cannot be listed: {error}") from None
+        else:
+            served += [namespace] if namespace else []
+    if refusal is not None and not served:
+        raise ConfigError(f"SyncTargets cannot be listed: {refusal}")
+    return tuple(served)
+
+
+async def _until_one_opens(targets: SyncTargets, shut: set[str], stop: asyncio.Event) -> None:
+    """End the process, to be started again, once a namespace can be served that was left out."""
+    while shut and not stop.is_set():
+        await asyncio.sleep(SHUT_AGAIN)
+        for namespace in shut:
+            with suppress(KubeError):
+                await targets.learn((namespace,))
+                log.warning("namespace %s can be listed now; ending, to be started again with it", namespace)
+                stop.set()
 
 
 async def _ready(kube: Kube) -> str | None:

@@ -6,6 +6,7 @@ Bounded whatever the tenant's size: per-entity data is counted or cut here; it l
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from textwrap import wrap
 from typing import cast
 
 from engage_sync import conditions
@@ -32,8 +33,8 @@ from reconcilers.levels import LEVELS
 from reconcilers.merge import sentence
 from reconcilers.report import KindRow, Report
 
-LINE_MAX = 128
-"""Characters of a line of the summary."""
+LINES_MAX, LINE_MAX = 12, 128
+"""Lines of the summary, and characters of each."""
 
 FAILURES_MAX, HISTORY_MAX = 20, 5
 """How many are told one by one; other texts are cut to the CRD's bounds where the status is written."""
@@ -60,6 +61,16 @@ class RunFacts:
     namespace: str = ""
     plan_name: str = ""
     """Of the SyncPlan that shows the plan of this run; empty when there is none."""
+
+
+def queued(old: Status, now: datetime, generation: int) -> Status:
+    """The status while a run waits for its turn; said of a first one, and of one that was suspended."""
+    ready = conditions.get(_conditions(old), conditions.Type.READY)
+    if ready is not None and ready["reason"] != conditions.SUSPENDED:
+        return old
+    message = "The run waits for its turn: as many are under way as --max-concurrent-syncs allows"
+    marked = conditions.mark_progressing(_conditions(old), message, now=now, generation=generation)
+    return _closed(_with(old, conditions=marked))
 
 
 def started(old: Status, trigger: Trigger, now: datetime, generation: int) -> Status:
@@ -350,12 +361,12 @@ def _closed(status: Status, namespace: str = "") -> Status:
 
 
 def summary_lines(status: Status, namespace: str) -> list[str]:
-    """The status as a few lines of text; the first one repeats Ready, its reason and what to do."""
+    """The status as a few lines of text; the first ones repeat Ready, its reason and what to do."""
     ready = conditions.get(_conditions(status), conditions.Type.READY)
     head = f"Ready={ready['status']} {ready['reason']}: {ready['message']}" if ready else "Not looked at yet"
+    waiting = _waiting_lines(status, namespace)
     lines = [
-        shorten(head, LINE_MAX),
-        *_waiting_lines(status, namespace),
+        *waiting,
         *_progress_lines(status),
         "Kind           Source In scope  Target  Mapped  +Made ~Changed -Gone Failed",
     ]
@@ -368,7 +379,16 @@ def summary_lines(status: Status, namespace: str) -> list[str]:
     if "nextSyncTime" in status:
         last = status.get("lastSuccessfulSyncTime", "never")
         lines.append(f"Last success {last}, next run {status['nextSyncTime']}")
-    return lines
+    # What waits has the command of the message in a line of its own.
+    return [*_wrapped(head, 1 if waiting else LINES_MAX - len(lines)), *lines]
+
+
+def _wrapped(text: str, most: int) -> list[str]:
+    """The text in at most so many lines, the last one cut where there is more."""
+    lines = wrap(text, LINE_MAX, subsequent_indent="  ", break_on_hyphens=False)
+    rest = " ".join(" ".join(lines[most - 1 :]).split())
+    indent = "  " if most > 1 else ""
+    return lines if len(lines) <= most else [*lines[: most - 1], shorten(indent + rest, LINE_MAX)]
 
 
 def _waiting_lines(status: Status, namespace: str) -> list[str]:

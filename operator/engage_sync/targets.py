@@ -145,17 +145,19 @@ class SyncTargets:
             return None
         return Target(body)
 
+    def older_known(self, target: Target, api_url: str) -> list[Body]:
+        """Who was there first with the same Engage, the oldest first, by what the watch has said so far."""
+        mine, wanted = _age(target.body), api_url.casefold()
+        older = (body for body in self._users.values() if _age(body) < mine and _api_url(body) == wanted)
+        return sorted(older, key=_age)
+
     async def older_user(self, target: Target, api_url: str) -> str | None:
         """Who was there first with the same Engage; None when this target was."""
-        mine = _age(target.body)
-        for uid, body in sorted(self._users.items(), key=lambda item: _age(item[1])):
-            if _age(body) >= mine or uid == target.uid:
-                break
-            if _api_url(body) == api_url.casefold():
-                other = Target(body)
-                if await self.get(Watched(other.namespace, other.name, uid)) is not None:
-                    return str(other)
-                self.lost(uid)
+        for body in self.older_known(target, api_url):
+            other = Target(body)
+            if await self.get(Watched(other.namespace, other.name, other.uid)) is not None:
+                return str(other)
+            self.lost(other.uid)
         return None
 
     async def approved(self, target: Target, watched: Watched) -> bool:

@@ -15,13 +15,14 @@ from engage_sync.meter import Standing
 from engage_sync.spec import Mode
 from engage_sync.targets import Target
 from engage_sync.trust import A_PERSON
-from reconcilers.errors import Halted, SyncError
+from reconcilers.errors import Halted, SyncError, UnsupportedEnvironment
 from reconcilers.plan import Plan
 from reconcilers.ports import Gate
 from tests.engine.rig import GateAfter
 from tests.synctargets import manifest
 from tests.unit.operator.cluster import Json
 from tests.unit.operator.plans_stage import FakePlansApi
+from tests.unit.operator.test_merge import forget
 from tests.unit.operator.wired import World
 
 
@@ -108,6 +109,15 @@ async def test_the_start_is_told_before_the_end_even_of_a_run_that_ends_at_once(
 
     assert isinstance(result.error, Halted)
     assert [len(plan.steps) for plan in told] == [51]
+
+
+async def test_a_run_that_stops_before_an_engage_in_use_does_not_tell_of_a_start(world: World) -> None:
+    await world.run(apply=True)
+    await forget(world)
+    result, told = await in_cluster(world, FakeKube(world.manifests.secrets))
+
+    assert isinstance(result.error, UnsupportedEnvironment)
+    assert told == []
 
 
 async def test_a_run_that_takes_its_time_tells_how_far_it_has_come(

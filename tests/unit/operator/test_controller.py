@@ -14,6 +14,7 @@ from reconcilers.model import Entity, Key, Kind
 from reconcilers.plan import Held, Plan
 from reconcilers.ports import Gate
 from reconcilers.steps import Create
+from reconcilers.why import Explanation
 from tests.synctargets import spec
 from tests.unit.operator.cluster import Cluster, FakeRunner, in_sync
 
@@ -454,6 +455,20 @@ async def test_a_question_is_answered_once_in_status_and_as_an_event() -> None:
     told = cluster.status()["explain"]
     assert told == {"key": "wp:room:13", "token": "wp:room:13 please", "lines": ["nobody knows"]}
     assert cluster.kube.events == [("Explained", "wp:room:13: nobody knows")]
+
+
+async def test_the_event_of_an_answer_names_the_key_once() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    key = Key("wp:room:13")
+    will = ("Nothing will be done.",)
+    cluster.runner.answer = Explanation(key, Kind.RESOURCE, "Gemini", (), (), (), (), will)
+    cluster.annotate(acme, explain="wp:room:13")
+
+    await cluster.look(acme)
+
+    assert cluster.kube.events == [("Explained", 'wp:room:13: Resource "Gemini": Nothing will be done.')]
 
 
 async def test_a_suspended_target_answers_questions_too() -> None:

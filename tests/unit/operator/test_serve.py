@@ -132,6 +132,34 @@ async def test_an_api_server_that_fails_the_new_leader_is_a_sentence_and_the_lea
     assert holders[-1] == ""
 
 
+async def test_a_namespace_that_is_shut_stops_no_other_and_is_served_once_it_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shut, served = {"gone"}, []
+
+    async def some(request: web.Request) -> web.Response:
+        if "/leases" in request.path and request.method == "GET":
+            return refusal(404, "NotFound")
+        if "/leases" in request.path:
+            lease = await request.json()
+            lease["metadata"]["resourceVersion"] = "1"
+            return web.json_response(lease)
+        closed = any(f"/namespaces/{name}/" in request.path for name in shut)
+        return refusal(403, "Forbidden") if closed else web.json_response(NO_TARGETS)
+
+    async def following(*, namespaces: tuple[str, ...], stop_flag: asyncio.Event, **_: Any) -> None:
+        served.append(namespaces)
+        shut.clear()
+        await stop_flag.wait()
+
+    monkeypatch.setattr("engage_sync.serve.kopf.operator", following)
+    monkeypatch.setattr("engage_sync.serve.SHUT_AGAIN", 0.0)
+    async with api_server(some, tmp_path, monkeypatch), asyncio.timeout(5):
+        assert await serve.serve(Options(namespaces=("tenants", "gone"), health_port=0)) == 0
+    assert served == [("tenants",)]
+    assert "SyncTargets of gone cannot be listed and are left out: Forbidden!" in caplog.text
+
+
 async def test_unready_says_why_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     found: list[tuple[int, str]] = []
@@ -163,14 +191,12 @@ async def test_only_the_namespaces_that_were_named_are_read(
 ) -> None:
     paths: list[str] = []
 
-    async def last_is_refused(request: web.Request) -> web.Response:
+    async def refuses(request: web.Request) -> web.Response:
         paths.append(request.path)
-        if len(paths) == len(asked):
-            return refusal(403, "Forbidden")
-        return web.json_response(NO_TARGETS)
+        return refusal(403, "Forbidden")
 
     monkeypatch.setenv("POD_NAMESPACE", "ours")
-    async with api_server(last_is_refused, tmp_path, monkeypatch):
+    async with api_server(refuses, tmp_path, monkeypatch):
         with pytest.raises(ConfigError):
             await serve.serve(options)
     assert len(paths) == len(asked)

@@ -7,6 +7,7 @@ import pytest
 
 from engage_sync import status
 from engage_sync.cli import show_plan
+from engage_sync.conditions import Stall
 from engage_sync.crd import fit_status
 from engage_sync.schedule import Trigger
 from engage_sync.states import ProgressStatus, Status
@@ -101,6 +102,28 @@ def test_the_summary_is_a_table_of_all_kinds() -> None:
 
     assert [line.split()[0] for line in lines[2:9]] == [kind.value for kind in KINDS]
     assert all(len(line) <= 128 for line in lines)
+
+
+def test_the_summary_says_what_to_do_even_when_that_takes_more_than_a_line() -> None:
+    message = (
+        f"SyncTarget tenants/{'a' * 40} was there first with the same spec.target.apiURL; "
+        "two would undo each other's work, so delete one of them or change its apiURL"
+    )
+    for before in (Status(), after(report())):
+        found = status.refused(before, Stall.TARGET_IN_USE, message, NOW, 1)
+        lines = fit_status(found)["summary"]
+        assert " ".join(" ".join(lines).split()).startswith(f"Ready=False TargetInUse: {message} Kind Source")
+        assert lines == found["summary"], "nothing was cut"
+
+
+def test_a_message_of_any_length_leaves_room_for_the_table() -> None:
+    found = status.refused(after(report()), Stall.QUARANTINED, "no way out of here " * 26, NOW, 1)
+    lines = fit_status(found)["summary"]
+
+    assert lines == found["summary"]
+    assert len(lines) == 12
+    assert lines[-1].startswith("Last success")
+    assert lines[2].endswith("…")
 
 
 @pytest.mark.parametrize("namespace", ["tenants", "n" * 63])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engage_sync.app import RunResult
 from engage_sync.kube import Conflict, KubeError, NotFound
 from engage_sync.spec import parse_spec
 from engage_sync.states import Status
@@ -244,11 +245,36 @@ def test_a_run_goes_on_only_while_it_is_wanted(change: Callable[[Json], object],
             watched.check_still_wanted(target, parse_spec(target.spec))
 
 
+@pytest.mark.parametrize("how", ["comes late", "moves there", "is elsewhere"])
+async def test_a_run_stops_before_its_next_write_once_an_older_target_has_the_same_engage(how: str) -> None:
+    cluster = Cluster()
+    if how != "comes late":
+        cluster.apply(spec(target=_engage("other")), "older", created="2026-11-22T10:00:00Z")
+    acme = cluster.apply(spec(mode="Apply"))
+    halted: list[str] = []
+
+    async def meets(gate: Gate) -> None:
+        gate()
+        if how != "is elsewhere":
+            cluster.apply(spec(), "older", created="2026-11-22T10:00:00Z")
+        try:
+            gate()
+        except Halted as why:
+            halted.append(str(why))
+            cluster.runner.results = [RunResult(error=why)]
+
+    cluster.runner.during = meets
+    await cluster.look(acme, times=2)
+
+    assert len(halted) == (how != "is elsewhere")
+    assert cluster.ready()[1] == ("InSync" if how == "is elsewhere" else "TargetInUse")
+
+
 # Waiting for a slot, and being cut off
 
 
-@pytest.mark.parametrize("news", ["suspend", "delete", "stop"])
-async def test_what_happens_while_a_run_waits_for_its_slot_is_heard(news: str) -> None:
+@pytest.mark.parametrize("news", ["suspend", "delete", "stop", "refuse"])
+async def test_what_happens_while_a_run_waits_for_its_slot_is_heard_at_once(news: str) -> None:
     cluster = Cluster()
     acme = cluster.apply(spec(mode="Apply"))
     stopped = False
@@ -256,9 +282,11 @@ async def test_what_happens_while_a_run_waits_for_its_slot_is_heard(news: str) -
         await cluster.controller.slots.acquire()
     loop = asyncio.create_task(cluster.controller.follow(acme, lambda: stopped))
     await _settle()
+    writes = cluster.kube.writes
 
-    if news == "suspend":
-        cluster.kube.apply(manifest(spec(mode="Apply", suspend=True)))
+    if news in ("suspend", "refuse"):
+        change = {"suspend": True} if news == "suspend" else {"defaults": {"timeZone": "Mars"}}
+        cluster.kube.apply(manifest(spec(mode="Apply", **change)))
         acme.see(body(cluster))
     elif news == "delete":
         del cluster.kube.objects["acme"]
@@ -266,16 +294,107 @@ async def test_what_happens_while_a_run_waits_for_its_slot_is_heard(news: str) -
     else:
         stopped = True
         acme.wake.set()
+    await _settle()
+
+    if news in ("delete", "stop"):
+        assert loop.done()
+        assert cluster.kube.writes == writes
+    else:
+        assert cluster.ready()[1] == {"suspend": "Suspended", "refuse": "InvalidSpec"}[news]
+    loop.cancel()
+    await asyncio.wait({loop})
+    assert cluster.runner.runs == []
+    cluster.controller.slots.release()
+    assert not cluster.controller.slots.locked()
+
+
+async def test_who_waits_for_a_slot_before_the_first_run_says_so_once() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    await _settle()
+
+    assert cluster.ready() == ("Unknown", "Progressing")
+    assert "--max-concurrent-syncs" in cluster.status()["summary"][0]
+    assert cluster.status()["observedGeneration"] == -1
+    cluster.annotate(acme, requested_at="now")
+    await _settle()
+    assert cluster.kube.writes == 1
+
     cluster.controller.slots.release()
     await _settle()
+    assert cluster.ready() == ("True", "InSync")
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+        cluster.controller.slots.release()
+    await cluster.controller.slots.acquire()
+    writes = cluster.kube.writes
+    cluster.annotate(acme, requested_at="again")
+    await _settle()
+    assert cluster.kube.writes == writes, "how it is is known, and a run of nothing takes two writes at most"
     loop.cancel()
     await asyncio.wait({loop})
 
-    assert cluster.runner.runs == []
-    if news == "suspend":
-        assert cluster.ready()[1] == "Suspended"
-    if news == "stop":
-        assert cluster.kube.writes == 0
+
+async def test_who_is_resumed_while_no_slot_is_free_is_not_told_to_resume() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    cluster.annotate(acme, paused="true")
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    cluster.annotate(acme)
+    await _settle()
+
+    assert cluster.ready() == ("Unknown", "Progressing")
+    assert "waits for its turn" in cluster.status()["summary"][0]
+    loop.cancel()
+    await asyncio.wait({loop})
+
+
+async def test_who_comes_together_with_those_that_take_the_slots_says_that_it_waits_too() -> None:
+    cluster = Cluster()
+
+    async def hangs(_: Gate) -> None:
+        await asyncio.Event().wait()
+
+    cluster.runner.during = hangs
+    watched = [cluster.apply(spec(mode="Apply", target=_engage(name)), name) for name in ("a", "b", "c")]
+    loops = [asyncio.create_task(cluster.controller.follow(each, lambda: False)) for each in watched]
+    await _settle()
+
+    assert len(cluster.runner.runs) == 2
+    told = [cluster.status(name).get("summary", [""])[0] for name in ("a", "b", "c")]
+    assert sum("waits for its turn" in line for line in told) == 1
+    for loop in loops:
+        loop.cancel()
+    await asyncio.wait(loops)
+
+
+async def test_suspend_is_heard_while_an_explanation_waits_for_a_slot() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    cluster.annotate(acme, explain="wp:room:13")
+    await _settle()
+    stored = cluster.kube.objects["acme"]
+    cluster.kube.apply({**stored, "spec": spec(mode="Apply", suspend=True)})
+    acme.see(body(cluster))
+    await _settle()
+
+    assert cluster.ready() == ("True", "Suspended")
+    assert cluster.runner.asked == []
+    cluster.controller.slots.release()
+    await _settle()
+    assert cluster.runner.asked == ["wp:room:13"]
+    loop.cancel()
+    await asyncio.wait({loop})
 
 
 async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
@@ -293,6 +412,10 @@ async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
     await asyncio.wait({loop})
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def _engage(name: str) -> Json:
+    return {**spec()["target"], "apiURL": f"{URL}-{name}"}
 
 
 async def _settle() -> None:
