@@ -219,7 +219,7 @@ class ClusterPlans:
 
     async def _end_early(self, report: Report, error: SyncError) -> None:
         if self._apply and self.published and report.plan.ready:
-            await self._tell(self.published, *life.ended_early(report, error.message))
+            await self._tell(self.published, *life.ended_early(report, error))
 
     async def _tell(self, name: str, state: State | None, reason: Reason, text: str) -> None:
         body = self._objects.known.get(name)

@@ -14,6 +14,7 @@ from engage_sync.crd import fit_plan_status
 from engage_sync.kube_http import Json
 from engage_sync.syncplan import State, SyncPlanStatus
 from reconcilers.apply import Outcome, Status
+from reconcilers.errors import SyncError, UnsupportedEnvironment
 from reconcilers.guard import Approval
 from reconcilers.plan import UNPROVEN, Plan
 from reconcilers.policy import DOUBTFUL, INCOMPLETE
@@ -247,11 +248,13 @@ def is_conclusive(report: Report) -> bool:
     return not (report.gaps or withheld or report.plan.quarantine or report.rebuilt)
 
 
-def ended_early(report: Report, why: str) -> tuple[State | None, Reason, str]:
+def ended_early(report: Report, why: SyncError) -> tuple[State | None, Reason, str]:
     """What a run made of its plan that ended before all steps had been tried."""
     state = State.APPROVAL_REQUIRED if report.plan.held else None
+    if isinstance(why, UnsupportedEnvironment):
+        return state or State.PLANNED, Reason.ENDED_EARLY, f"nothing of it is carried out: {why.message}"
     text = _of(report.writes, len(report.plan.ready), report)
-    return state, Reason.ENDED_EARLY, f"{text}; the next run goes on, as this one ended early: {why}"
+    return state, Reason.ENDED_EARLY, f"{text}; the next run goes on, as this one ended early: {why.message}"
 
 
 def _of(done: int, number: int, report: Report) -> str:

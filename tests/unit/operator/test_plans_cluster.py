@@ -16,9 +16,10 @@ from engage_sync.plans import chunks
 from engage_sync.plans.cluster import KEEP_FINISHED, KEEP_SUPERSEDED, ClusterPlans
 from engage_sync.plans.life import Pending
 from engage_sync.plans.reading import PlansUnavailable, PlanUnreadable, read_plan
-from reconcilers.errors import SyncError
+from reconcilers.errors import SyncError, UnsupportedEnvironment
 from reconcilers.guard import Guards, Required
 from reconcilers.steps import canonical
+from tests.engine.by_hand import filled
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import Rig
 from tests.property.laws import edit_all
@@ -41,6 +42,18 @@ def test_safe_steps_go_ahead_and_the_plan_is_applied(stage: Stage) -> None:
     assert stage.state() == "Applied"
     assert stage.condition("Applied") == ("True", "Applied", "1 of 1 steps are done")
     assert "heldDigest" not in stage.plan()["spec"]
+
+
+def test_the_plan_for_an_engage_in_use_is_shown_and_not_carried_out() -> None:
+    stage = Stage(rig=filled())
+    report = stage.run()
+
+    assert report is not None
+    assert isinstance(report.ended_by, UnsupportedEnvironment)
+    assert stage.state() == "Planned"
+    status, reason, message = stage.condition("Applied")
+    assert (status, reason) == ("False", "EndedEarly")
+    assert message == f"nothing of it is carried out: {report.ended_by.message}"
 
 
 def test_held_steps_wait_while_the_rest_goes_on(stage: Stage) -> None:
