@@ -7,10 +7,11 @@ between two looks that a restart would lose.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from engage_sync import conditions, schedule, status
@@ -102,21 +103,26 @@ class Controller:
         due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
         if not isinstance(due, Run):
             return due.until - self.now()
-        async with self._slot(watched, target) as ours:
+        queued = partial(status.queued, now=self.now(), generation=target.generation)
+        async with self._slot(watched, lambda: self._write(target, queued)) as ours:
             if ours and not stopped():
                 await self._run(watched, target, spec, due.trigger, token, stopped)
         return timedelta(0)
 
     @asynccontextmanager
-    async def _slot(self, watched: Watched, target: Target) -> AsyncIterator[bool]:
-        """A slot; False instead as soon as there is news of the target: the wait for one may take hours."""
+    async def _slot(
+        self, watched: Watched, tell: Callable[[], Awaitable[object]] | None = None
+    ) -> AsyncIterator[bool]:
+        """A slot; False instead as soon as there is news of the target: the wait for one may take hours.
+
+        Where it must be waited for, `tell` says so.
+        """
         taking = asyncio.ensure_future(self.slots.acquire())
         news = asyncio.ensure_future(watched.wake.wait())
         try:
             await asyncio.sleep(0)  # one that is free is taken by then
-            if not taking.done():
-                generation = target.generation
-                await self._write(target, lambda old: status.queued(old, self.now(), generation))
+            if tell is not None and not taking.done():
+                await tell()
             await asyncio.wait({taking, news}, return_when=asyncio.FIRST_COMPLETED)
             yield taking.done()
         finally:
@@ -200,7 +206,7 @@ class Controller:
             return  # of one that nobody has looked at yet nothing is known: it is answered afterwards
         key, quota = token.split()[0], None
         try:
-            async with self._slot(watched, target) as ours:
+            async with self._slot(watched) as ours:
                 if not ours:
                     return
                 answer, cost = await self.runner.explain(target, spec, key)

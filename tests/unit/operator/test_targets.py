@@ -397,6 +397,23 @@ async def test_suspend_is_heard_while_an_explanation_waits_for_a_slot() -> None:
     await asyncio.wait({loop})
 
 
+async def test_a_suspended_target_whose_question_waits_for_a_slot_stays_suspended() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply", suspend=True))
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    cluster.annotate(acme, explain="wp:room:13")
+    writes = cluster.kube.writes
+    await _settle()
+
+    assert cluster.ready()[1] == "Suspended"
+    assert cluster.kube.writes == writes, "no run of it waits"
+    loop.cancel()
+    await asyncio.wait({loop})
+
+
 async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
     cluster = Cluster()
     acme = cluster.apply(spec(mode="Apply"))
