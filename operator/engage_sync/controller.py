@@ -21,14 +21,15 @@ from engage_sync.cluster_run import Runner
 from engage_sync.conditions import Stall
 from engage_sync.kube import KubeError
 from engage_sync.meter import Standing
-from engage_sync.resource import EXPLAIN_MAX, REQUESTED_AT, REQUESTED_AT_MAX, shorten
+from engage_sync.render_steps import printable
+from engage_sync.resource import EXPLAIN_MAX, REQUESTED_AT, REQUESTED_AT_MAX, shorten, wrapped
 from engage_sync.schedule import Run, Trigger
 from engage_sync.spec import InvalidSpec, Mode, Spec, parse_spec
 from engage_sync.states import Status
 from engage_sync.status import RunFacts
 from engage_sync.targets import SyncTargets, Target, Watched
 from engage_sync.trust import Trust, check_hosts
-from engage_sync.why import answer_lines, answer_sentence, wrapped
+from engage_sync.why import answer_lines, answer_sentence
 from reconcilers.errors import Halted, QuotaExhausted, SyncError
 from reconcilers.plan import Plan
 
@@ -212,7 +213,7 @@ class Controller:
                 answer, cost = await self.runner.explain(target, spec, key)
             lines, sentence, quota = answer_lines(answer), answer_sentence(answer), cost.quota
         except SyncError as error:
-            lines, sentence = wrapped([error.message]), f"{key}: {error.message}"
+            lines, sentence = wrapped(printable([error.message])), f"{key}: {error.message}"
         told = shorten(token, EXPLAIN_MAX)
         changed = await self.targets.update_status(
             target, lambda old: status.explained(old, told, key, lines, quota)

@@ -23,6 +23,7 @@ from engage_sync.spacedata.extract import Extract, csv_lines, extract
 from engage_sync.spacedata.report import finding_object
 from engage_sync.spacedata.template import check_name, write_out, write_template
 from engage_sync.spacedata.upload_report import finding_lines
+from engage_sync.store.durable import unusable
 from engage_sync.store.quota import read_quota, write_quota
 from engage_sync.trust import A_PERSON, check_hosts
 from reconcilers.errors import ConfigError
@@ -97,7 +98,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"state directory {folder} cannot be used: {error.strerror}") from error
+        raise unusable(folder, error) from error
 
 
 async def _read(manifests: Manifests, state: Path, bar: ProgressBar) -> tuple[Holdings, int]:

@@ -1,4 +1,6 @@
-"""SyncTarget as Kubernetes knows it: group, kind, annotations, labels. Nothing here talks to a cluster."""
+"""SyncTarget as Kubernetes knows it: group, kind, annotations, labels, bounds of texts. No cluster here."""
+
+from textwrap import wrap
 
 GROUP = "engage-sync.io"
 VERSION = "v1alpha1"
@@ -23,7 +25,18 @@ MANAGER = "engage-sync"
 SYNCTARGET_LABEL = f"{GROUP}/synctarget"
 """Label of everything the operator creates for one SyncTarget; its value is the SyncTarget's name."""
 
+LINES_MAX, LINE_MAX = 12, 128
+"""Lines of ``status.summary`` and ``status.explain.lines``, and characters of each."""
+
 
 def shorten(text: str, limit: int) -> str:
     """The text if it has at most `limit` characters, else its beginning and an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def wrapped(text: str, most: int = LINES_MAX) -> list[str]:
+    """The text in at most so many lines of a status, the last one cut where there is more."""
+    lines = wrap(text, LINE_MAX, break_on_hyphens=False)
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], shorten(" ".join(lines[most - 1 :]), LINE_MAX)]

@@ -6,13 +6,12 @@ Bounded whatever the tenant's size: per-entity data is counted or cut here; it l
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from textwrap import wrap
 from typing import cast
 
 from engage_sync import conditions
 from engage_sync.conditions import SourceHealth, Stall, TargetHealth, timestamp
 from engage_sync.plans.messages import approval_message, quarantine_message
-from engage_sync.resource import shorten
+from engage_sync.resource import LINE_MAX, LINES_MAX, shorten, wrapped
 from engage_sync.schedule import FAILED, Trigger
 from engage_sync.states import (
     Condition,
@@ -32,9 +31,6 @@ from reconcilers.errors import EmptySource, QuotaExhausted, SyncError
 from reconcilers.levels import LEVELS
 from reconcilers.merge import sentence
 from reconcilers.report import KindRow, Report
-
-LINES_MAX, LINE_MAX = 12, 128
-"""Lines of the summary, and characters of each."""
 
 FAILURES_MAX, HISTORY_MAX = 20, 5
 """How many are told one by one; other texts are cut to the CRD's bounds where the status is written."""
@@ -380,15 +376,7 @@ def summary_lines(status: Status, namespace: str) -> list[str]:
         last = status.get("lastSuccessfulSyncTime", "never")
         lines.append(f"Last success {last}, next run {status['nextSyncTime']}")
     # What waits has the command of the message in a line of its own.
-    return [*_wrapped(head, 1 if waiting else LINES_MAX - len(lines)), *lines]
-
-
-def _wrapped(text: str, most: int) -> list[str]:
-    """The text in at most so many lines, the last one cut where there is more."""
-    lines = wrap(text, LINE_MAX, subsequent_indent="  ", break_on_hyphens=False)
-    rest = " ".join(" ".join(lines[most - 1 :]).split())
-    indent = "  " if most > 1 else ""
-    return lines if len(lines) <= most else [*lines[: most - 1], shorten(indent + rest, LINE_MAX)]
+    return [*wrapped(head, 1 if waiting else LINES_MAX - len(lines)), *lines]
 
 
 def _waiting_lines(status: Status, namespace: str) -> list[str]:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from textwrap import wrap
 
 import click
 
@@ -13,13 +12,11 @@ from engage_sync.manifests import read_manifests
 from engage_sync.options import FILES, STATE, state_directory
 from engage_sync.progress import ProgressBar
 from engage_sync.render_steps import printable
-from engage_sync.resource import shorten
+from engage_sync.resource import LINES_MAX, shorten, wrapped
 from reconcilers.model import Key, Value
 from reconcilers.why import Explanation, explain, kind_of_key
 from reconcilers.why_fields import FieldAnswer
 
-LINES_MAX, LINE_MAX = 12, 128
-"""Bounds of ``status.explain.lines``."""
 SENTENCE_MAX = 512
 
 
@@ -68,22 +65,18 @@ def as_json(answer: Explanation) -> str:
 def answer_lines(answer: Explanation) -> list[str]:
     """The answer as ``status.explain.lines`` has it: what will happen first, then why."""
     lines = [
-        *wrapped([_title(answer)], 1),
-        *wrapped(answer.outcome, 3),
-        *wrapped(answer.source, 2),
-        *wrapped(answer.scope, 2),
-        *wrapped(answer.match, 2),
+        *_lines([_title(answer)], 1),
+        *_lines(answer.outcome, 3),
+        *_lines(answer.source, 2),
+        *_lines(answer.scope, 2),
+        *_lines(answer.match, 2),
     ]
     differing = [_difference(each) for each in answer.fields if each.differs]
-    return lines + wrapped([f"Differs: {'; '.join(differing)}."] if differing else [], LINES_MAX - len(lines))
+    return lines + _lines([f"Differs: {'; '.join(differing)}."] if differing else [], LINES_MAX - len(lines))
 
 
-def wrapped(sentences: Sequence[str], most: int = LINES_MAX) -> list[str]:
-    """Sentences in at most so many lines of a status, the last one cut where there is more."""
-    lines = wrap(printable([" ".join(sentences)]), LINE_MAX)
-    if len(lines) <= most:
-        return lines
-    return [*lines[: most - 1], shorten(" ".join(lines[most - 1 :]), LINE_MAX)]
+def _lines(sentences: Sequence[str], most: int) -> list[str]:
+    return wrapped(printable([" ".join(sentences)]), most)
 
 
 def answer_sentence(answer: Explanation) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from engage_sync.store.durable import unusable
 from reconcilers.errors import ConfigError
 
 _JOURNAL, _LOCK = "upload.jsonl", "upload.lock"
@@ -76,7 +77,7 @@ class Journal:
 def _unusable(directory: Path, error: OSError) -> ConfigError:
     if isinstance(error, BlockingIOError):
         return ConfigError(f"state directory {directory} is in use by another upload; wait for it to end")
-    return ConfigError(f"state directory {directory} cannot be used: {error.strerror}")
+    return unusable(directory, error)
 
 
 def _append_to(path: Path) -> TextIOWrapper:

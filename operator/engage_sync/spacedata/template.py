@@ -55,16 +55,15 @@ def check_name(path: Path) -> None:
 
 
 def write_out(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a file whole or not at all; raises ConfigError where it exists already, else OSError."""
+    """Write a file whole, or leave what was there; ConfigError where it exists already, else OSError."""
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force")
+    half = path.with_name(f"{path.name}.tmp")
     try:
-        file = path.open("wb" if force else "xb")
-    except FileExistsError:
-        raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force") from None
-    try:
-        with file:
-            file.write(data)
+        half.write_bytes(data)
+        half.replace(path)
     except OSError as error:  # a full disk: half a file would be in the way of the next try
-        path.unlink(missing_ok=True)
+        half.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from reconcilers.errors import ConfigError
+
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file that nobody else may read. One writer at a time: the temporary file has one name.
@@ -22,3 +24,8 @@ def replace_file(path: Path, content: bytes) -> None:
         os.fsync(directory)  # the new name is on the disk only now
     finally:
         os.close(directory)
+
+
+def unusable(directory: Path, error: OSError) -> ConfigError:
+    """The error of a state directory that cannot be made or written."""
+    return ConfigError(f"state directory {directory} cannot be used: {error.strerror}")

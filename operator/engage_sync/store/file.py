@@ -13,7 +13,7 @@ from typing import Self
 
 from engage_sync.store import codec
 from engage_sync.store.codec import Corrupt, Summary
-from engage_sync.store.durable import replace_file
+from engage_sync.store.durable import replace_file, unusable
 from engage_sync.store.errors import StoreUnavailable
 from engage_sync.store.index import Identity, Index, describe
 from reconcilers.errors import ConfigError
@@ -131,9 +131,7 @@ class FileStore:
                 self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
             )
         except OSError as error:
-            raise ConfigError(
-                f"state directory {self._directory} cannot be used: {error.strerror}"
-            ) from error
+            raise unusable(self._directory, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

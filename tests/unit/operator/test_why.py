@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from engage_sync import cli
+from engage_sync.resource import LINE_MAX, LINES_MAX
 from engage_sync.sandbox import Sandbox
 from engage_sync.why import (
-    LINE_MAX,
-    LINES_MAX,
     SENTENCE_MAX,
     answer_lines,
     answer_sentence,
