@@ -7,21 +7,26 @@ from collections.abc import Callable
 
 from reconcilers.levels import LEVELS, group, location, workspace_type
 from reconcilers.match import Pairing, claimed, foreign
-from reconcilers.model import Current, Desired, Entity, Key, Kind, Value
+from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState, Value
 from reconcilers.proof import Proof
 from reconcilers.text import Names, fold
 
 _FAMILY = workspace_type.LEVEL.index("Family")
 
 
-def fit(desired: Desired, pairing: Pairing, proof: Proof | None) -> tuple[Desired, dict[Key, Current]]:
+def fit(
+    desired: Desired, pairing: Pairing, mapping: MappingState, proof: Proof | None
+) -> tuple[Desired, dict[Key, Current]]:
     """The desired state beside this target, and the entities that are adopted by key. Pairs the adopted."""
     entities = dict(desired.entities)
     places = [entity for entity in entities.values() if entity.kind is not Kind.RESOURCE]  # the few
     adopted: dict[Key, Current] = {}
     _adopt_containers(places, pairing, adopted)
     _part_builtins(desired, pairing, proof)
-    _fit_types([place for place in places if place.kind is Kind.WORKSPACE_TYPE], entities, pairing, adopted)
+    types = [place for place in places if place.kind is Kind.WORKSPACE_TYPE]
+    # What a killed run was making anew ends as that run would have ended it.
+    _adopt_builtins([entity for entity in types if not mapping.begun(entity.key)], pairing, adopted)
+    _settle_type_names(types, entities, pairing)
     _fit_groups(places, entities, pairing)
     return Desired(entities, desired.skips, desired.source_counts), adopted
 
@@ -63,9 +68,7 @@ def _part_builtins(desired: Desired, pairing: Pairing, proof: Proof | None) -> N
             pairing.part(key)
 
 
-def _fit_types(
-    types: list[Entity], entities: dict[Key, Entity], pairing: Pairing, adopted: dict[Key, Current]
-) -> None:
+def _adopt_builtins(types: list[Entity], pairing: Pairing, adopted: dict[Key, Current]) -> None:
     for entity in types:
         family, name = entity.values[_FAMILY], entity.name.casefold()
         _adopt(
@@ -74,6 +77,9 @@ def _fit_types(
             adopted,
             lambda item: item.builtin and item.name.casefold() == name and item.values[_FAMILY] == family,  # noqa: B023
         )
+
+
+def _settle_type_names(types: list[Entity], entities: dict[Key, Entity], pairing: Pairing) -> None:
     foreign_names = [item.name for item in pairing.unpaired(Kind.WORKSPACE_TYPE)]
     taken = {name.casefold() for name in foreign_names}
     names = Names([*foreign_names, *(entity.name for entity in types)])

@@ -130,6 +130,11 @@ class MappingState:
             self.entries[entry.key] = entry
             self.dirty = True
 
+    def begun(self, key: Key) -> bool:
+        """Did a run intend to make or remove it, and end before it could say how that went?"""
+        entry = self.entries.get(key)
+        return entry is not None and entry.state in (State.CREATING, State.REMOVING)
+
     def forget(self, key: Key) -> None:
         """Drop an entry; one that is not there is no error."""
         if self.entries.pop(key, None) is not None:

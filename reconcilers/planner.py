@@ -47,7 +47,7 @@ def make_plan(
     merged = Merged()
     if onboarding is Onboarding.EXISTING:
         desired, merged = merge(desired, pairing)
-    desired, adopted = fit(desired, pairing, may_remove)
+    desired, adopted = fit(desired, pairing, mapping, may_remove)
     unmarked = {entry.key for entry in mapping.entries.values() if entry.origin is Origin.MATCHED}
     steps, withheld = compare(desired, pairing, adopted | merged.adopted, rebound, may_remove, unmarked)
     steps += release(desired, pairing)

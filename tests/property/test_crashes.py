@@ -14,7 +14,7 @@ from reconcilers.report import Report
 from reconcilers.sync import Settings
 from tests.engine.memory_source import MemorySource
 from tests.engine.rig import UNGUARDED, FaultAt, GateAfter, Rig
-from tests.engine.samples import ROOM, building, edit, put, synced, two_buildings
+from tests.engine.samples import DESK, ME, ROOM, WE, building, edit, put, synced, two_buildings
 from tests.property.laws import difference, edit_all
 from tests.strategies import Edit, histories, tidy_worlds
 
@@ -44,6 +44,18 @@ def edited(rig: Rig) -> Rig:
     return rig
 
 
+def turned() -> Rig:
+    """Types with the names of what comes with the product, each in the other family; then they change it."""
+    source = two_buildings()
+    edit(source.types, ROOM, name="Meeting Room", group=ME)
+    edit(source.types, DESK, name="Desk", group=WE)
+    rig = Rig(source, settings=Settings(guards=UNGUARDED))
+    rig.sync()
+    edit(source.types, ROOM, group=WE)
+    edit(source.types, DESK, group=ME)
+    return rig
+
+
 def undisturbed(rig: Rig) -> tuple[Rig, Report]:
     other = copy.deepcopy(rig)
     return other, other.sync()
@@ -51,7 +63,7 @@ def undisturbed(rig: Rig) -> tuple[Rig, Report]:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
-    "make", [lambda: Rig(two_buildings()), lambda: edited(synced())], ids=["first", "later"]
+    "make", [lambda: Rig(two_buildings()), lambda: edited(synced()), turned], ids=["first", "later", "turned"]
 )
 def test_killed_at_every_write_in_turn(make, moment: str) -> None:  # type: ignore[no-untyped-def]
     aim, _ = undisturbed(make())
@@ -71,11 +83,12 @@ def test_killed_at_every_write_in_turn(make, moment: str) -> None:  # type: igno
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_at_every_commit_in_turn(moment: str) -> None:
-    aim, _ = undisturbed(edited(synced()))
+@pytest.mark.parametrize("make", [lambda: edited(synced()), turned], ids=["later", "turned"])
+def test_killed_at_every_commit_in_turn(make, moment: str) -> None:  # type: ignore[no-untyped-def]
+    aim, _ = undisturbed(make())
 
     for number in count(1):
-        rig = edited(synced())
+        rig = make()
         rig.clock.step = 3.0  # so that it commits after every other answer
         killed = rig.killed_at_commit(number, moment)
         rig.sync()

@@ -6,6 +6,7 @@ import pytest
 
 from reconcilers.model import Kind
 from reconcilers.plan import Plan
+from reconcilers.source import SpaceType
 from reconcilers.steps import Action, Replace, key_of, natural, step_record
 from tests.engine.rig import Rig
 from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
@@ -192,6 +193,18 @@ def test_a_default_type_that_is_given_up_is_there_for_the_next_of_its_name() -> 
 
     assert rig.target.tables["workspaceTypes"][2]["ExternalId"] == "wp:type:54"
     assert rig.target.refusals == []
+
+
+def test_a_default_type_stands_in_for_one_of_its_name_that_a_hand_deleted() -> None:
+    source = two_buildings()
+    put(source, SpaceType(DESK, "Pod", "Me Spaces"), SpaceType(60, "Cabin", "Me Spaces"))
+    rig = synced(source)
+    del rig.target.tables["workspaceTypes"][rig.target.find("wp:type:60")["id"]]
+    edit(source.types, 60, name="Desk")
+
+    rig.sync()
+
+    assert rig.target.tables["workspaceTypes"][2]["ExternalId"] == "wp:type:60"
 
 
 def test_countries_and_regions_that_are_there_are_used() -> None:
