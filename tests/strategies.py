@@ -251,7 +251,7 @@ hands = st.one_of(
 # Edits as imports and whole-sale mistakes make them.
 
 
-def _again(source: MemorySource, building: int, step: int, kinds: frozenset[str]) -> None:
+def again(source: MemorySource, building: int, step: int, kinds: frozenset[str]) -> None:
     """A building's records are made again under new ids: the building, its floors, its spaces, or some."""
     floors = [floor for floor in source.floors.values() if floor.building == building]
     spaces = [space for space in source.spaces.values() if space.floor in {floor.id for floor in floors}]
@@ -326,7 +326,7 @@ def _move(source: MemorySource, building: int, city: str) -> None:
 
 some_building = st.integers(1, 4)
 remakings = st.builds(
-    lambda building, kinds: Edit("made again", (building, 1000, kinds), _again),
+    lambda building, kinds: Edit("made again", (building, 1000, kinds), again),
     some_building,
     st.frozensets(st.sampled_from(["buildings", "floors", "spaces"]), min_size=1),
 )

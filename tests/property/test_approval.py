@@ -14,8 +14,9 @@ from reconcilers.source import Floor
 from reconcilers.steps import Delete, Destructive, canonical, digest_of, key_of
 from tests.engine import oracle
 from tests.engine.memory_source import MemorySource
+from tests.engine.memory_target import MemoryTarget, Row
 from tests.engine.rig import UNGUARDED, WIDE, Rig
-from tests.engine.samples import put, two_buildings
+from tests.engine.samples import edit, put, two_buildings
 from tests.property.guarding import (
     Damage,
     damage_of,
@@ -27,7 +28,16 @@ from tests.property.guarding import (
     twin,
 )
 from tests.property.laws import builtins, difference, edit_all, some
-from tests.strategies import Edit, blunders, built_up_worlds, edits, losses, rough_histories, tidy_worlds
+from tests.strategies import (
+    Edit,
+    again,
+    blunders,
+    built_up_worlds,
+    edits,
+    losses,
+    rough_histories,
+    tidy_worlds,
+)
 
 FIRM = ("locations", "regions", "countries")
 any_world = tidy_worlds() | built_up_worlds()
@@ -113,9 +123,8 @@ def test_everything_approved_ends_where_an_unguarded_run_ends(
         if damage_of(other)[1] is None:
             return
 
-        approvals = settle(rig)
+        settle(rig)
 
-        assert approvals <= 1
         assert difference(rig.target.state(), other.target.state()) == {}
         assert rig.target.refusals == []
         quarantined = emptied(rig)
@@ -304,10 +313,21 @@ def test_a_digest_is_of_the_steps_in_their_order_and_of_nothing_else(
 
 
 GRACE_PERIOD = 1000.0
+MOVED = Edit("move", (20, "Dallas"), lambda source, id, city: edit(source.buildings, id, city=city))
+FLOORS_AGAIN = Edit("made again", (20, 1000, frozenset({"floors"})), again)
+
+
+def taken_over(target: MemoryTarget, table: str, row: Row, before: set[str]) -> bool:
+    """Is there another of its name, new to us? What is made again goes on so below what is replaced."""
+    return any(
+        other["ResourceName"] == row["ResourceName"] and is_ours(other) and other["ExternalId"] not in before
+        for other in target.tables[table].values()
+    )
 
 
 @some
 @given(any_world, rough_histories, st.lists(st.sampled_from([1.0, 400.0, 999.0, 1000.0]), min_size=3), kills)
+@example(two_buildings(), [[MOVED, FLOORS_AGAIN]], [1.0, 1.0, 1.0], (1, "before"))
 def test_nothing_is_deleted_before_it_was_missing_for_the_grace_period(
     source: MemorySource, history: list[list[Edit]], pauses: list[float], kill: tuple[int, str]
 ) -> None:
@@ -329,9 +349,8 @@ def test_nothing_is_deleted_before_it_was_missing_for_the_grace_period(
 
         kept = {str(row["ExternalId"]) for _, row in rig.target.rows()}
         for key in missed.keys() - kept - wanted.kept():
-            moved = [
-                id for id, row in before.items() if row["ExternalId"] == key and id in rows_of(rig.target)
-            ]
+            [(id, row)] = [(id, row) for id, row in before.items() if row["ExternalId"] == key]
+            moved = id in rows_of(rig.target) or taken_over(rig.target, id[0], row, there)
             assert moved or rig.clock.time - missed[key] >= GRACE_PERIOD
         assert rig.target.refusals == []
         rig.clock.time += pause

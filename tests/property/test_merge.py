@@ -7,20 +7,23 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconcilers.errors import EmptySource, RefusedError
 from reconcilers.levels.floor import parse_number
 from reconcilers.merge import AMBIGUOUS, BELOW, CLAIMED
 from reconcilers.model import Kind
+from reconcilers.source import Floor
 from reconcilers.sync import View, look
 from reconcilers.translate import translate
 from tests.engine.by_hand import Place, filled, places
 from tests.engine.memory_target import SPACES, TABLES, MemoryTarget
 from tests.engine.merge_oracle import NEW, Verdict, judge, wanted_rows
 from tests.engine.rig import Rig
-from tests.strategies import edits, tidy_worlds
+from tests.engine.samples import edit, put, two_buildings
+from tests.property.laws import edit_all
+from tests.strategies import Edit, edits, tidy_worlds
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "upper": str.upper,
@@ -116,8 +119,7 @@ def handmade(draw: st.DrawFn) -> Rig:
     rig = filled(draw(tidy_worlds()), minimum_match=0)
     for meddling in draw(st.lists(meddlings, max_size=8)):
         meddling(rig.target)
-    for edit in draw(st.lists(edits, max_size=4)):
-        edit(rig.source)
+    edit_all(rig.source, draw(st.lists(edits, max_size=4)))
     return rig
 
 
@@ -208,7 +210,18 @@ def test_killed_after_any_call_it_ends_the_same(rig: Rig, number: int, moment: s
     assert rig.writes_of_sync() == []
 
 
+def one_without_a_name() -> Rig:
+    """A floor that is named by its number, beside one that has no number to tell."""
+    source = two_buildings()
+    del source.floors[1]
+    put(source, Floor(2, "3", 10), Floor(5, "", 10), Floor(6, "Mezzanine", 10))
+    for id in (100, 101):
+        edit(source.spaces, id, floor=2)
+    return filled(source, minimum_match=0)
+
+
 @given(handmade(), st.lists(edits, max_size=4))
+@example(one_without_a_name(), [Edit("put", (Floor(1, "3", 10),), put)])
 def test_a_floor_keeps_its_number_unless_a_name_tells_another(rig: Rig, later: list[Any]) -> None:
     matched = {key: place for key, place in verdicts(rig).items() if isinstance(place, tuple)}
     held = {
@@ -218,8 +231,7 @@ def test_a_floor_keeps_its_number_unless_a_name_tells_another(rig: Rig, later: l
     _check_numbers(rig, {key: held[at] for key, at in matched.items() if at in held})
     numbers = {row["ExternalId"]: row["FloorNumber"] for row in rig.target.tables["floors"].values()}
     homes = {floor.id: floor.building for floor in rig.source.floors.values()}
-    for edit in later:
-        edit(rig.source)
+    edit_all(rig.source, later)
     with suppress(EmptySource):
         rig.sync()
     stayed = {f"wp:floor:{floor.id}" for floor in rig.source.floors.values()
@@ -232,6 +244,9 @@ def _check_numbers(rig: Rig, before: dict[str, str]) -> None:
     assert len({(row["InternalParentId"], row["FloorNumber"]) for row in floors}) == len(floors)
     now = {row["ExternalId"]: row["FloorNumber"] for row in floors}
     told = {(floor.building, parse_number(floor.name)) for floor in rig.source.floors.values() if floor.name}
+    for floor in rig.source.floors.values():  # one without a name is named by its number
+        if not floor.name.strip() and f"wp:floor:{floor.id}" in now:
+            told.add((floor.building, int(now[f"wp:floor:{floor.id}"])))
     for floor in rig.source.floors.values():
         number = before.get(f"wp:floor:{floor.id}")
         if number is None or not floor.name.strip() or parse_number(floor.name) is not None:
