@@ -22,6 +22,7 @@ from reconcilers.steps import (
     Adopt,
     Create,
     Delete,
+    Destructive,
     InPlace,
     Rebind,
     Release,
@@ -171,9 +172,7 @@ class _Run:
     async def _carry_out(self, node: Node) -> None:
         match node.part, node.step:
             case Part.PARK, Update() | Adopt() | Rebind() | Replace() | Delete() | Release() as step:
-                await self.writer.update(
-                    step.current.kind, step.current.id, node.fields, variant=_variant(step.current)
-                )
+                await self._park(step, node.fields)
             case Part.MAKE, Create() | Replace() as step:
                 await self._make(step.entity)
             case Part.REMOVE, Delete() | Replace() as step:
@@ -184,6 +183,17 @@ class _Run:
                 await self._write(step)
             case _:
                 raise AssertionError(f"{node.part} is no part of {type(node.step).__name__}")
+
+    async def _park(self, step: InPlace | Destructive | Release, fields: dict[str, Value]) -> None:
+        """Give it what it has for the time being; without the external id where that is not taken."""
+        try:
+            await self._put(step, fields)
+        except RefusedError:
+            rest = {name: value for name, value in fields.items() if name != EXTERNAL_ID}
+            if not isinstance(step, Adopt) or rest == fields:
+                raise
+            self.gate()
+            await self._put(step, rest)
 
     async def _make(self, entity: Entity) -> None:
         fields = {**self.ledger.resolve(entity, None, linked=False), **self.ledger.inherited(entity)}
@@ -217,7 +227,7 @@ class _Run:
             self.ledger.rename(step.old, entity.key)
         self.ledger.remember(entity, step.current.id, self.now(), origin)
 
-    async def _put(self, step: InPlace, fields: dict[str, Value]) -> None:
+    async def _put(self, step: InPlace | Destructive | Release, fields: dict[str, Value]) -> None:
         if fields:
             current = step.current
             await self.writer.update(current.kind, current.id, fields, variant=_variant(current))

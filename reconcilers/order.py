@@ -15,7 +15,19 @@ from reconcilers.match import Pairing
 from reconcilers.model import Key, Kind, Value
 from reconcilers.prune import freed_by, references
 from reconcilers.slots import Slot, Spare, claimed_by, released_by
-from reconcilers.steps import Create, Delete, InPlace, Release, Replace, Step, key_of, sort_key
+from reconcilers.steps import (
+    EXTERNAL_ID,
+    Adopt,
+    Create,
+    Delete,
+    InPlace,
+    Release,
+    Replace,
+    Step,
+    key_of,
+    kind_of,
+    sort_key,
+)
 
 
 class Part(StrEnum):
@@ -221,6 +233,9 @@ class _Schedule:
         step = nodes[holder].step
         assert not isinstance(step, Create), "what is only made holds nothing yet"
         parked = self._add(Node(step, Part.PARK), before=holder)
+        own = kind_of(step), None, EXTERNAL_ID, key_of(step)
+        if isinstance(step, Adopt) and own not in self._graph.releases:
+            nodes[parked].fields[EXTERNAL_ID] = step.entity.key  # its name will not tell what it is
         for follower in [f for f in self._followers[holder] if (f, holder) in slot_edges]:
             slots = slot_edges.pop((follower, holder))
             nodes[parked].fields.update((slot[2], self._spare.value(slot, step.current)) for slot in slots)

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -14,15 +16,15 @@ from reconcilers.errors import EmptySource, RefusedError
 from reconcilers.levels.floor import parse_number
 from reconcilers.merge import AMBIGUOUS, BELOW, CLAIMED
 from reconcilers.model import Kind
-from reconcilers.source import Floor
+from reconcilers.source import Floor, SpaceType
 from reconcilers.sync import View, look
 from reconcilers.translate import translate
-from tests.engine.by_hand import Place, filled, places
-from tests.engine.memory_target import SPACES, TABLES, MemoryTarget
+from tests.engine.by_hand import Place, filled, named, places
+from tests.engine.memory_target import ALL_DAY, HOURLY, SPACES, TABLES, MemoryTarget
 from tests.engine.merge_oracle import NEW, Verdict, judge, wanted_rows
 from tests.engine.rig import Rig
-from tests.engine.samples import edit, put, two_buildings
-from tests.property.laws import edit_all
+from tests.engine.samples import DESK, ME, ROOM, WE, edit, put, two_buildings
+from tests.property.laws import difference, edit_all
 from tests.strategies import Edit, edits, tidy_worlds
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
@@ -208,6 +210,44 @@ def test_killed_after_any_call_it_ends_the_same(rig: Rig, number: int, moment: s
     rig.sync()
     assert rig.target.state() == whole.target.state()
     assert rig.writes_of_sync() == []
+
+
+def accents_changed_sides() -> Rig:
+    """Two types of different families, each with the other's name but for its accent."""
+    source = two_buildings()
+    put(source, SpaceType(ROOM, "Pod", WE), SpaceType(DESK, "Pód", ME))
+    rig = filled(source, minimum_match=0)
+    put(source, SpaceType(ROOM, "Pód", WE), SpaceType(DESK, "Pod", ME))
+    return rig
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_while_two_that_are_adopted_change_names(moment: str) -> None:
+    whole = accents_changed_sides()
+    whole.sync()
+
+    for number in count(1):
+        rig = accents_changed_sides()
+        killed = rig.killed_at(number, moment)
+        rig.sync()
+
+        assert difference(rig.target.state(), whole.target.state()) == {}
+        assert rig.writes_of_sync() == []
+        if not killed:
+            break
+
+
+def test_two_that_are_adopted_change_names_where_external_ids_are_not_taken() -> None:
+    rig = accents_changed_sides()
+    rig.target.takes_external_ids = False
+
+    assert rig.sync().failed == []
+
+    assert rig.plan().steps == ()
+    assert [named(rig.target, "workspaceTypes", name)["Family"] for name in ("Pód", "Pod")] == [
+        HOURLY,
+        ALL_DAY,
+    ]
 
 
 def one_without_a_name() -> Rig:
