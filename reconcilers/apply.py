@@ -172,7 +172,7 @@ class _Run:
     async def _carry_out(self, node: Node) -> None:
         match node.part, node.step:
             case Part.PARK, Update() | Adopt() | Rebind() | Replace() | Delete() | Release() as step:
-                await self._park(step, node.fields)
+                await self._put(step, node.fields)
             case Part.MAKE, Create() | Replace() as step:
                 await self._make(step.entity)
             case Part.REMOVE, Delete() | Replace() as step:
@@ -183,17 +183,6 @@ class _Run:
                 await self._write(step)
             case _:
                 raise AssertionError(f"{node.part} is no part of {type(node.step).__name__}")
-
-    async def _park(self, step: InPlace | Destructive | Release, fields: dict[str, Value]) -> None:
-        """Give it what it has for the time being; without the external id where that is not taken."""
-        try:
-            await self._put(step, fields)
-        except RefusedError:
-            rest = {name: value for name, value in fields.items() if name != EXTERNAL_ID}
-            if not isinstance(step, Adopt) or rest == fields:
-                raise
-            self.gate()
-            await self._put(step, rest)
 
     async def _make(self, entity: Entity) -> None:
         fields = {**self.ledger.resolve(entity, None, linked=False), **self.ledger.inherited(entity)}
@@ -209,25 +198,32 @@ class _Run:
         entity, names = step.entity, {change.field for change in step.changes}
         fields = self.ledger.resolve(entity, names, linked=False)
         origin = Origin.ADOPTED if isinstance(step, Adopt) else None
-        try:
-            await self._put(step, {**fields, **({EXTERNAL_ID: entity.key} if EXTERNAL_ID in names else {})})
-        except RefusedError:
-            if not isinstance(step, Adopt):
-                raise
-            # If it is the external id that is not taken, all else is, and the mapping remembers.
-            if fields:
-                self.gate()
-                await self._put(step, fields)
-            origin = Origin.MATCHED
+        external: dict[str, Value] = {EXTERNAL_ID: entity.key} if EXTERNAL_ID in names else {}
+        if not await self._put(step, {**fields, **external}):
+            origin = Origin.MATCHED  # the mapping remembers whose it is
         for name, value in self.ledger.resolve(entity, names, linked=True).items():
-            if fields or EXTERNAL_ID in names:  # then it is not the first call
+            if fields or external:  # then it is not the first call
                 self.gate()
             await self._put(step, {name: value})
         if isinstance(step, Rebind):
             self.ledger.rename(step.old, entity.key)
         self.ledger.remember(entity, step.current.id, self.now(), origin)
 
-    async def _put(self, step: InPlace | Destructive | Release, fields: dict[str, Value]) -> None:
+    async def _put(self, step: InPlace | Destructive | Release, fields: dict[str, Value]) -> bool:
+        """Write in place. False: the external id of what is adopted is not taken here, all else was."""
+        try:
+            await self._send(step, fields)
+        except RefusedError:
+            rest = {name: value for name, value in fields.items() if name != EXTERNAL_ID}
+            if not isinstance(step, Adopt) or rest == fields:
+                raise
+            if rest:
+                self.gate()
+                await self._send(step, rest)
+            return False
+        return True
+
+    async def _send(self, step: InPlace | Destructive | Release, fields: dict[str, Value]) -> None:
         if fields:
             current = step.current
             await self.writer.update(current.kind, current.id, fields, variant=_variant(current))

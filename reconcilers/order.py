@@ -25,7 +25,6 @@ from reconcilers.steps import (
     Replace,
     Step,
     key_of,
-    kind_of,
     sort_key,
 )
 
@@ -233,8 +232,7 @@ class _Schedule:
         step = nodes[holder].step
         assert not isinstance(step, Create), "what is only made holds nothing yet"
         parked = self._add(Node(step, Part.PARK), before=holder)
-        own = kind_of(step), None, EXTERNAL_ID, key_of(step)
-        if isinstance(step, Adopt) and own not in self._graph.releases:
+        if isinstance(step, Adopt):
             nodes[parked].fields[EXTERNAL_ID] = step.entity.key  # its name will not tell what it is
         for follower in [f for f in self._followers[holder] if (f, holder) in slot_edges]:
             slots = slot_edges.pop((follower, holder))

@@ -4,6 +4,7 @@ import base64
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from engage_sync.spec import Spec, check_name, parse_spec
 from reconcilers.errors import ConfigError
 
 STDIN = Path("-")
+MAX_FILE_BYTES = 8 << 20
+"""Much more than a cluster takes of a SyncTarget and its Secrets; a device has no end."""
 Object = dict[str, Any]
 
 
@@ -78,14 +81,21 @@ def _objects(path: Path) -> Iterator[Object]:
 
 def _documents(path: Path) -> list[Any]:
     try:
-        text = sys.stdin.read() if path == STDIN else path.read_text("utf-8")
-        return [document for document in yaml.safe_load_all(text) if document is not None]
+        return [document for document in yaml.safe_load_all(_text(path)) if document is not None]
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
         raise ConfigError(f"{path}{where}: this is not YAML") from None
+
+
+def _text(path: Path) -> str:
+    with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path}: is larger than {MAX_FILE_BYTES >> 20} MiB, which no manifest is")
+    return content.decode()
 
 
 def _secret(path: Path, document: Object) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from engage_sync.spacedata.example import (
     YES_NO,
     Record,
 )
+from engage_sync.store.durable import replace_file
 from reconcilers.errors import ConfigError
 
 DATA_SHEET, EXAMPLE_SHEET, INSTRUCTIONS_SHEET, LISTS_SHEET = "Space Data", "Example", "Instructions", "Lists"
@@ -55,16 +56,10 @@ def check_name(path: Path) -> None:
 
 
 def write_out(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a file whole, or leave what was there; ConfigError where it exists already, else OSError."""
+    """Write a file that a person asked for; ConfigError where it exists already, else OSError."""
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force")
-    half = path.with_name(f"{path.name}.tmp")
-    try:
-        half.write_bytes(data)
-        half.replace(path)
-    except OSError as error:  # a full disk: half a file would be in the way of the next try
-        half.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
+    replace_file(path, data, private=False)
 
 
 def _workbook(records: Iterable[Record], columns: Sequence[Column]) -> bytes:

@@ -1,29 +1,46 @@
 """Files that a crash leaves as they were or as they are to be."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from reconcilers.errors import ConfigError
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file that nobody else may read. One writer at a time: the temporary file has one name.
+def replace_file(path: Path, content: bytes, *, private: bool = True) -> None:
+    """Write a file whole, or leave what was there. One writer at a time: the temporary file has one name.
 
-    Raises OSError.
+    Args:
+        path: The file.
+        content: All of it.
+        private: Whether nobody else may read it; otherwise the umask says who may.
+
+    Raises:
+        OSError: It names `path`.
     """
     temporary = path.with_name(f"{path.name}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        _write_through(temporary, content, private)
+        os.replace(temporary, path)
+    except OSError as error:  # a full disk: half a file would be in the way
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)  # the new name is on the disk only now
     finally:
         os.close(directory)
+
+
+def _write_through(path: Path, content: bytes, private: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600 if private else 0o666), "wb") as file:
+        if private:
+            os.fchmod(file.fileno(), 0o600)  # whatever a crash left there
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def unusable(directory: Path, error: OSError) -> ConfigError:

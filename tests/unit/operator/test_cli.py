@@ -615,6 +615,18 @@ def test_errors_of_files_are_one_sentence(engage_sync: Command, tmp_path: Path) 
         assert f"{path}: cannot be read: {says}" in ran.sentence()
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "-"])
+def test_a_file_without_end_is_not_read_to_its_end(
+    engage_sync: Command, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with open("/dev/zero") as endless:
+        monkeypatch.setattr("sys.stdin", endless)
+        ran = engage_sync("plan", "-f", name)
+
+    assert ran.code == 1
+    assert f"{name}: is larger than 8 MiB" in ran.sentence()
+
+
 def test_two_targets_are_one_too_many(engage_sync: Command, tenant: Tenant) -> None:
     ran = engage_sync("plan", *tenant.files, "-f", tenant.folder / "target.yaml")
 

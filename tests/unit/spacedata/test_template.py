@@ -1,5 +1,6 @@
 """The template: what a customer opens, and what of it is read back."""
 
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -118,11 +119,25 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         write_template(tmp_path / "spaces.xls")
 
 
-def test_what_a_full_disk_cuts_off_does_not_stay_and_is_named(tmp_path: Path) -> None:
+def test_who_may_read_it_is_as_for_any_other_file(tmp_path: Path) -> None:
+    other, path = tmp_path / "other", tmp_path / "spaces.xlsx"
+    other.touch()
+
+    write_template(path)
+
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+def test_what_a_full_disk_cuts_off_does_not_stay_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "spaces.xlsx"
     path.write_text("as it was")
-    (tmp_path / "spaces.xlsx.tmp").symlink_to("/dev/full")
 
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space left on device") as caught:
         write_template(path, force=True)
 
