@@ -334,6 +334,20 @@ def test_manifests_may_come_on_stdin_and_as_a_list(tenant: Tenant) -> None:
     assert (done.returncode, done.stderr) == (2, "")
 
 
+def test_stdin_may_be_named_twice(
+    engage_sync: Command, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = tenant.folder / "both.yaml"
+    both.write_text(
+        "---\n".join((tenant.folder / name).read_text() for name in ("target.yaml", "secrets.yaml"))
+    )
+    with both.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        ran = engage_sync("plan", "-f", "-", "-f", "-")
+
+    assert (ran.code, ran.err) == (2, "")
+
+
 def test_each_target_has_a_mapping_of_its_own_unless_told_otherwise(
     engage_sync: Command, tenant: Tenant, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """Merging with an Engage that people filled by hand: what is certain is adopted, the rest left alone."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -31,20 +31,33 @@ def left_alone(plan: Plan) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Refusing:
-    """A writer that refuses every capacity."""
+    """A writer that refuses every value of a field."""
 
     target: MemoryTarget
+    field: str = "MaxCapacity"
+    refused: int = 0
 
     async def create(self, kind: Kind, external_id: Key, fields: Mapping[str, Value]) -> int:
         return await self.target.create(kind, external_id, fields)
 
     async def update(self, kind: Kind, id: int, fields: Mapping[str, Value], *, variant: str = "") -> None:
-        if "MaxCapacity" in fields:
+        if self.field in fields:
+            self.refused += 1
             raise RefusedError("it is being edited", system="target")
         await self.target.update(kind, id, fields, variant=variant)
 
     async def delete(self, kind: Kind, id: int, *, variant: str = "") -> None:
         await self.target.delete(kind, id, variant=variant)
+
+
+def without_spaces() -> Rig:
+    """The locations are there, empty: each is adopted, and gets its group for the spaces to come."""
+    rig = filled(minimum_match=0)
+    for table in SPACES:
+        rig.target.tables[table].clear()
+    for location in rig.target.tables["locations"].values():
+        location["GroupIds"] = []
+    return rig
 
 
 def untouched(rig: Rig) -> None:
@@ -458,9 +471,13 @@ def test_where_external_ids_cannot_be_written_the_mapping_carries_the_match() ->
     assert [call.verb for call in rig.writes_of_sync()] == ["DELETE"]
 
 
-def test_every_call_without_the_external_id_asks_whether_it_may() -> None:
-    rig = filled()
-    rig.target.takes_external_ids = False
+@pytest.mark.parametrize("taken", [True, False])
+@pytest.mark.parametrize("there", [filled, without_spaces])
+def test_every_call_asks_whether_it_may_also_those_without_the_external_id(
+    there: Callable[[], Rig], taken: bool
+) -> None:
+    rig = there()
+    rig.target.takes_external_ids = taken
     for row in rig.target.tables["rooms"].values():
         row["MaxCapacity"] = 12
     asked: list[int] = []
@@ -477,6 +494,18 @@ def test_an_external_id_that_was_cleared_by_hand_and_cannot_be_set_again_is_told
     rig.target.takes_external_ids = False
     assert [problem.key for problem in rig.sync().problems] == ["wp:room:101"]
     assert [problem.key for problem in rig.sync().problems] == ["wp:room:101"]
+
+
+def test_a_refusal_of_a_call_without_an_external_id_is_not_tried_again() -> None:
+    rig = without_spaces()
+    writer = Refusing(rig.target, "GroupId")
+
+    report = asyncio.run(sync_once(rig.ports(), rig.settings, writer, rig.gate))
+
+    assert {problem.message for problem in report.problems if problem.key == "wp:building:10"} == {
+        "it is being edited"
+    }
+    assert writer.refused == len(rig.target.tables["locations"])
 
 
 def test_a_refusal_that_is_not_about_the_external_id_is_told() -> None:

@@ -136,6 +136,16 @@ async def test_a_crash_while_writing_leaves_the_former_mapping(
     assert {path.name for path in backend.path.iterdir()} == {"mapping", "lock"}
 
 
+async def test_what_a_crash_left_open_to_read_is_closed_before_it_is_written(backend: Directory) -> None:
+    backend.path.mkdir(parents=True)
+    left = backend.path / "mapping.tmp"
+    left.touch(0o644)
+
+    await backend.open().commit(rooms(1))
+
+    assert stat.S_IMODE((backend.path / "mapping").stat().st_mode) == 0o600
+
+
 def _no_space(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
