@@ -197,8 +197,8 @@ class _Run:
     async def _write(self, step: InPlace) -> None:
         entity, names = step.entity, {change.field for change in step.changes}
         fields = self.ledger.resolve(entity, names, linked=False)
-        origin = Origin.ADOPTED if isinstance(step, Adopt) else None
         external: dict[str, Value] = {EXTERNAL_ID: entity.key} if EXTERNAL_ID in names else {}
+        origin = Origin.ADOPTED if isinstance(step, Adopt) and external else None
         if not await self._put(step, {**fields, **external}):
             origin = Origin.MATCHED  # the mapping remembers whose it is
         for name, value in self.ledger.resolve(entity, names, linked=True).items():

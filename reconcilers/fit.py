@@ -25,7 +25,7 @@ def fit(
     _part_builtins(desired, pairing, proof)
     types = [place for place in places if place.kind is Kind.WORKSPACE_TYPE]
     # What a killed run was making anew ends as that run would have ended it.
-    _adopt_builtins([entity for entity in types if not mapping.begun(entity.key)], pairing, adopted)
+    _adopt_builtins([entity for entity in types if not mapping.is_removing(entity.key)], pairing, adopted)
     _settle_type_names(types, entities, pairing)
     _fit_groups(places, entities, pairing)
     return Desired(entities, desired.skips, desired.source_counts), adopted

@@ -63,7 +63,9 @@ class Ledger:
     def intend(self, step: Step, now: int) -> None:
         """Remember what will be made or removed: after a crash, the target's external ids say how it went."""
         if isinstance(step, Create):
-            self._put(step.entity.kind, step.entity.key, step.entity.values, now, state=State.CREATING)
+            # What is removed to be made anew is known as such until it is made.
+            state = State.REMOVING if self.mapping.is_removing(step.entity.key) else State.CREATING
+            self._put(step.entity.kind, step.entity.key, step.entity.values, now, state=state)
         elif isinstance(step, Delete | Replace):
             known = self.mapping.entries.get(key_of(step))
             if known is not None:

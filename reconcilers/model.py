@@ -130,10 +130,10 @@ class MappingState:
             self.entries[entry.key] = entry
             self.dirty = True
 
-    def begun(self, key: Key) -> bool:
-        """Did a run intend to make or remove it, and end before it could say how that went?"""
+    def is_removing(self, key: Key) -> bool:
+        """Did a run set out to remove it, perhaps to make it anew, and end before that was done?"""
         entry = self.entries.get(key)
-        return entry is not None and entry.state in (State.CREATING, State.REMOVING)
+        return entry is not None and entry.state is State.REMOVING
 
     def forget(self, key: Key) -> None:
         """Drop an entry; one that is not there is no error."""

@@ -82,6 +82,19 @@ def test_killed_at_every_write_in_turn(make, moment: str) -> None:  # type: igno
     assert number > 10
 
 
+def test_killed_between_delete_and_create_and_again_before_the_create() -> None:
+    aim, _ = undisturbed(turned())
+    for number in count(1):
+        rig = turned()
+        killed = rig.killed_at(number, "before")
+        rig.killed_at(1, "before")
+        rig.sync()
+
+        assert difference(rig.target.state(), aim.target.state()) == {}
+        if not killed:
+            break
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("make", [lambda: edited(synced()), turned], ids=["later", "turned"])
 def test_killed_at_every_commit_in_turn(make, moment: str) -> None:  # type: ignore[no-untyped-def]

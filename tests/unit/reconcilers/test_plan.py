@@ -8,7 +8,7 @@ from reconcilers.model import Kind
 from reconcilers.plan import Plan
 from reconcilers.source import SpaceType
 from reconcilers.steps import Action, Replace, key_of, natural, step_record
-from tests.engine.rig import Rig
+from tests.engine.rig import GateAfter, Rig
 from tests.engine.samples import DESK, building, edit, put, space, synced, two_buildings
 
 
@@ -201,6 +201,24 @@ def test_a_default_type_stands_in_for_one_of_its_name_that_a_hand_deleted() -> N
     rig = synced(source)
     del rig.target.tables["workspaceTypes"][rig.target.find("wp:type:60")["id"]]
     edit(source.types, 60, name="Desk")
+
+    rig.sync()
+
+    assert rig.target.tables["workspaceTypes"][2]["ExternalId"] == "wp:type:60"
+
+
+@pytest.mark.parametrize("fault", ["stopped", "refused"])
+def test_a_default_type_stands_in_for_one_whose_create_was_meant_and_never_done(fault: str) -> None:
+    source = two_buildings()
+    put(source, SpaceType(DESK, "Pod", "Me Spaces"), SpaceType(60, "Desk", "We Spaces"))
+    rig = Rig(source)
+    if fault == "stopped":
+        rig.gate = GateAfter(0)
+    else:
+        rig.target.refused = {"wp:type:60"}
+    rig.sync()
+    rig.gate, rig.target.refused = lambda: None, set()
+    edit(source.types, 60, group="Me Spaces")
 
     rig.sync()
 
