@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ from engage_sync.progress import ProgressBar
 from engage_sync.spacedata.columns import EXTRA_COLUMNS
 from engage_sync.spacedata.extract import Extract, csv_lines, extract
 from engage_sync.spacedata.report import finding_object
-from engage_sync.spacedata.template import check_name, write_out, write_template
+from engage_sync.spacedata.template import check_name, check_out, write_out, write_template
 from engage_sync.spacedata.upload_report import finding_lines
 from engage_sync.store.durable import unusable
 from engage_sync.store.quota import read_quota, write_quota
@@ -85,12 +86,11 @@ def extract_command(
 
 def _check_outputs(out: Path, types_file: Path | None, force: bool) -> None:
     check_name(out)
-    for path in (out, types_file):
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(f"{path.parent} is no folder; make it, or name a file in another")
-        if path is not None and path.exists() and not force:
-            raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force")
-    if types_file is not None and types_file.resolve() == out.resolve():
+    check_out(out, force=force)
+    if types_file is None:
+        return
+    check_out(types_file, force=force)
+    if os.path.realpath(types_file) == os.path.realpath(out):
         raise ConfigError(f"{out} cannot be the workbook and --types at once; name two files")
 
 

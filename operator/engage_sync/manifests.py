@@ -91,6 +91,8 @@ def _documents(path: Path) -> list[Any]:
 
 
 def _text(path: Path) -> str:
+    if path == STDIN and sys.stdin is None:  # closed with <&-, which no type tells
+        raise ConfigError("-: standard input is closed; pipe a manifest into it, or name a file")
     with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:

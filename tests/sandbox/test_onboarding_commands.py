@@ -49,11 +49,16 @@ def test_too_little_to_merge_shows_what_does_not_match(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_written_are_refused_before_engage_is_asked(tmp_path: Path) -> None:
     book, nowhere = tmp_path / "spaces.xlsx", tmp_path / "nowhere"
+    folder, loop = tmp_path / "folder.xlsx", tmp_path / "loop.xlsx"
+    folder.mkdir()
+    loop.symlink_to(loop)
     with sandbox(tmp_path / "sandbox", "--no-limits") as here:
         for out, types, said in (
             (tmp_path / "spaces.xls", tmp_path / "types.csv", "spaces.xls: the template is written as .xlsx"),
             (nowhere / "spaces.xlsx", tmp_path / "types.csv", f"{nowhere} is no folder"),
             (book, nowhere / "types.csv", f"{nowhere} is no folder"),
+            (folder, tmp_path / "types.csv", f"{folder} is there and is no file"),
+            (loop, loop, "loop.xlsx cannot be the workbook and --types at once"),
             (book, book, "spaces.xlsx cannot be the workbook and --types at once"),
         ):
             done = command("extract", out, *target(here), "--types", types, "--force")

@@ -10,7 +10,7 @@ from engage_sync.clients.answers import Answer, status_and_message, vendor_messa
 from engage_sync.clients.engage_auth import Token, Tokens
 from engage_sync.clients.engage_paths import API, HIERARCHY, KEY_HEADER, LINKS, ROUTES, TOKEN
 from engage_sync.clients.engage_wire import Asked, data_of, entities_of
-from engage_sync.clients.failures import CutOff, MinuteFull, common_status, wrong_url
+from engage_sync.clients.failures import CutOff, MinuteFull, common_status, not_there
 from engage_sync.clients.http import ATTEMPTS, WAITING, Call, Http, Judge, Session
 from engage_sync.clients.limits import Limiter, RateLimit, WeekQuota, used_up
 from engage_sync.clients.redact import Hidden
@@ -144,7 +144,7 @@ class EngageSession(Session):
         """
 
         def judged(answer: Answer) -> T:
-            wrong_url(answer, status_and_message(answer, self._told(answer)), API_URL)
+            not_there(answer, status_and_message(answer, self._told(answer)), API_URL)
             try:
                 self._check(answer)
                 answer.no_echo(self._hidden)

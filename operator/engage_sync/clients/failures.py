@@ -44,10 +44,11 @@ def common_status(answer: Answer) -> None:
         raise answer.nonsense(f"{status}")
 
 
-def wrong_url(answer: Answer, told: str, setting: str) -> None:
-    """Raise where what was to be read is not there: a listing always is, unless the URL leads elsewhere."""
+def not_there(answer: Answer, told: str, setting: str) -> None:
+    """Raise where what was to be read is not there. A listing always is, unless the URL leads elsewhere."""
     if answer.status == 404:
-        raise answer.nonsense(f"{told}; {setting} may be the wrong one")
+        of_one = any(letter.isdigit() for letter in answer.what)  # by its id: it may have gone meanwhile
+        raise answer.nonsense(told if of_one else f"{told}; {setting} may be the wrong one")
 
 
 def network_error(

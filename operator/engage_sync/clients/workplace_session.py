@@ -6,7 +6,7 @@ from typing import TypeVar
 import httpx
 
 from engage_sync.clients.answers import Answer, status_and_message, vendor_message
-from engage_sync.clients.failures import common_status, wrong_url
+from engage_sync.clients.failures import common_status, not_there
 from engage_sync.clients.http import Call, Http, Judge, Session
 from engage_sync.clients.redact import Hidden
 from engage_sync.clients.secrets import WorkplaceCredentials, header_value
@@ -95,7 +95,7 @@ class WorkplaceSession(Session):
         if answer.ok:
             answer.no_echo(self._hidden)
             return answer.json()
-        wrong_url(answer, self._told(answer), BASE_URL)
+        not_there(answer, self._told(answer), BASE_URL)
         raise answer.nonsense(self._told(answer))
 
     def done(self, answer: Answer) -> None:

@@ -1,6 +1,8 @@
 """Writes the space data workbook, blank or filled."""
 
 import io
+import os
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,10 +58,20 @@ def check_name(path: Path) -> None:
 
 
 def write_out(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a file that a person asked for; ConfigError where it exists already, else OSError."""
+    """Write a file that a person asked for; ConfigError where `check_out` refuses it, else OSError."""
+    check_out(path, force=force)
+    there = Path(os.path.realpath(path))  # a link stays one
+    replace_file(there, data, mode=stat.S_IMODE(there.stat().st_mode) if there.exists() else None)
+
+
+def check_out(path: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be made or is there already, with a ConfigError."""
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path.parent} is no folder; make it, or name a file in another")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is there and is no file; name another")
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already; name another file, or overwrite it with --force")
-    replace_file(path, data, private=False)
 
 
 def _workbook(records: Iterable[Record], columns: Sequence[Column]) -> bytes:

@@ -7,20 +7,20 @@ from pathlib import Path
 from reconcilers.errors import ConfigError
 
 
-def replace_file(path: Path, content: bytes, *, private: bool = True) -> None:
+def replace_file(path: Path, content: bytes, *, mode: int | None = 0o600) -> None:
     """Write a file whole, or leave what was there. One writer at a time: the temporary file has one name.
 
     Args:
         path: The file.
         content: All of it.
-        private: Whether nobody else may read it; otherwise the umask says who may.
+        mode: Who may read and write it; None: as the umask says.
 
     Raises:
         OSError: It names `path`.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.engage-sync")
     try:
-        _write_through(temporary, content, private)
+        _write_through(temporary, content, mode)
         os.replace(temporary, path)
     except OSError as error:  # a full disk: half a file would be in the way
         with suppress(OSError):
@@ -33,11 +33,11 @@ def replace_file(path: Path, content: bytes, *, private: bool = True) -> None:
         os.close(directory)
 
 
-def _write_through(path: Path, content: bytes, private: bool) -> None:
+def _write_through(path: Path, content: bytes, mode: int | None) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600 if private else 0o666), "wb") as file:
-        if private:
-            os.fchmod(file.fileno(), 0o600)  # whatever a crash left there
+    with os.fdopen(os.open(path, flags, 0o666 if mode is None else mode), "wb") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)  # whatever the umask says, and a crash left there
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

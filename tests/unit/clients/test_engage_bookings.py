@@ -170,6 +170,11 @@ async def test_no_answer_is_an_error_and_never_no_bookings(answer: httpx.Respons
     assert "/bookings?roomId=5" in error.message
 
 
+async def test_a_room_that_went_meanwhile_is_not_blamed_on_the_url() -> None:
+    error = await failure(refused(404, "There is no room 5"))
+    assert error.message == "Engage answered /bookings?roomId=5 with 404: There is no room 5"
+
+
 async def test_an_answer_that_repeats_the_key_is_not_used() -> None:
     error = await failure([booking(meetingTitle=KEYS["ExternalBookings"])])
     assert "our own credentials" in error.message

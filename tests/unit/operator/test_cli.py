@@ -334,6 +334,14 @@ def test_manifests_may_come_on_stdin_and_as_a_list(tenant: Tenant) -> None:
     assert (done.returncode, done.stderr) == (2, "")
 
 
+def test_a_closed_stdin_is_one_sentence(engage_sync: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # as Python has it after <&-
+    ran = engage_sync("plan", "-f", "-")
+
+    assert ran.code == 1
+    assert ran.sentence() == "-: standard input is closed; pipe a manifest into it, or name a file"
+
+
 def test_stdin_may_be_named_twice(
     engage_sync: Command, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -422,7 +422,7 @@ async def test_a_file_that_cannot_be_written_stops_the_run_before_anything_is(
 async def test_no_link_leads_the_file_elsewhere(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "file"
     elsewhere.write_text("theirs")
-    (desk.folder / "plan.tmp").symlink_to(elsewhere)
+    (desk.folder / ".plan.engage-sync").symlink_to(elsewhere)
 
     with pytest.raises(StoreUnavailable):
         await desk.plan()

@@ -487,6 +487,19 @@ def test_every_call_asks_whether_it_may_also_those_without_the_external_id(
     assert len(asked) == rig.target.sent - before
 
 
+def test_where_no_external_id_is_taken_what_a_hand_made_anew_is_adopted_and_stays_so() -> None:
+    rig = filled()
+    rig.target.takes_external_ids = False
+    rig.sync()
+    gemini = named(rig.target, "rooms", "Gemini")
+    del rig.target.tables["rooms"][gemini["id"]]
+    twin(rig.target, "rooms", gemini, MaxCapacity=99)
+
+    assert rig.sync().failed == []
+
+    assert rig.plan().steps == ()
+
+
 def test_an_external_id_that_was_cleared_by_hand_and_cannot_be_set_again_is_told() -> None:
     rig = filled()
     rig.sync()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import zipfile
 from pathlib import Path
 
@@ -112,6 +113,46 @@ def test_a_file_is_not_overwritten_unless_forced(path: Path) -> None:
 
     write_template(path, force=True)
     assert path.read_bytes().startswith(b"PK")
+
+
+def test_who_may_read_a_file_stays_when_it_is_overwritten(path: Path) -> None:
+    path.chmod(0o640)
+
+    write_template(path, force=True)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    there, link = tmp_path / "there.xlsx", tmp_path / "link.xlsx"
+    there.write_text("as it was")
+    link.symlink_to(there)
+
+    write_template(link, force=True)
+
+    assert link.is_symlink()
+    assert there.read_bytes().startswith(b"PK")
+
+
+def test_no_other_file_is_in_its_way(tmp_path: Path) -> None:
+    other = tmp_path / "spaces.xlsx.tmp"
+    other.write_text("mine")
+
+    write_template(tmp_path / "spaces.xlsx")
+
+    assert other.read_text() == "mine"
+
+
+def test_what_is_no_file_is_refused_and_stays(tmp_path: Path) -> None:
+    folder, pipe = tmp_path / "folder.xlsx", tmp_path / "pipe.xlsx"
+    folder.mkdir()
+    os.mkfifo(pipe)
+
+    for path in (folder, pipe):
+        with pytest.raises(ConfigError, match="is there and is no file; name another"):
+            write_template(path, force=True)
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ async def test_a_crash_while_writing_leaves_the_former_mapping(
 
 async def test_what_a_crash_left_open_to_read_is_closed_before_it_is_written(backend: Directory) -> None:
     backend.path.mkdir(parents=True)
-    left = backend.path / "mapping.tmp"
+    left = backend.path / ".mapping.engage-sync"
     left.touch(0o644)
 
     await backend.open().commit(rooms(1))
@@ -171,7 +171,7 @@ async def test_a_planted_link_is_not_followed(backend: Directory, tmp_path: Path
     await store.load()
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    (backend.path / "mapping.tmp").symlink_to(victim)
+    (backend.path / ".mapping.engage-sync").symlink_to(victim)
 
     with pytest.raises(StoreUnavailable):
         await store.commit(mapping(entry(1)))
