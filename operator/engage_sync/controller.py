@@ -127,11 +127,12 @@ class Controller:
             await asyncio.wait({taking, news}, return_when=asyncio.FIRST_COMPLETED)
             yield taking.done()
         finally:
+            # Nothing is awaited here: whoever is cut off in it would keep the slot for good.
             news.cancel()
-            taking.cancel()  # changes nothing of one that was taken
-            await asyncio.wait({taking})
-            if not taking.cancelled():
+            if taking.done() and not taking.cancelled():
                 self.slots.release()
+            else:
+                taking.cancel()  # a slot that it was given meanwhile goes back by itself
 
     async def _run(
         self,

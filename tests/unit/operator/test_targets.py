@@ -431,11 +431,62 @@ async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("ticks", range(16))
+async def test_no_slot_is_lost_in_whichever_tick_a_run_that_ends_is_cut_off(ticks: int) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    end = asyncio.Event()
+
+    async def ends(_: Gate) -> None:
+        await end.wait()
+
+    cluster.runner.during = ends
+    loop = asyncio.create_task(cluster.look(acme))
+    await _settle()
+    end.set()
+    await _settle(ticks)
+    loop.cancel()
+    await asyncio.wait({loop})
+    await _settle()
+
+    assert await _free(cluster.controller.slots) == 2
+
+
+@pytest.mark.parametrize("ticks", range(8))
+@pytest.mark.parametrize("news", [True, False])
+async def test_no_slot_is_lost_in_whichever_tick_one_who_is_given_it_goes(news: bool, ticks: int) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.look(acme))
+    await _settle()
+    if news:
+        acme.wake.set()
+    cluster.controller.slots.release()
+    await _settle(ticks)
+    loop.cancel()
+    cluster.controller.slots.release()
+    await asyncio.wait({loop})
+    await _settle()
+
+    assert await _free(cluster.controller.slots) == 2
+
+
 def _engage(name: str) -> Json:
     return {**spec()["target"], "apiURL": f"{URL}-{name}"}
 
 
-async def _settle() -> None:
-    """Let everybody do what they can do."""
-    for _ in range(50):
+async def _settle(ticks: int = 50) -> None:
+    """Let everybody do what they can do, or only so many steps of it."""
+    for _ in range(ticks):
         await asyncio.sleep(0)
+
+
+async def _free(slots: asyncio.Semaphore) -> int:
+    """How many slots are free; takes them."""
+    free = 0
+    while not slots.locked():
+        await slots.acquire()
+        free += 1
+    return free
