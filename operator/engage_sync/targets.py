@@ -127,11 +127,14 @@ class SyncTargets:
                 self.saw(body)
 
     def saw(self, body: Body) -> None:
-        """Note who uses which Engage."""
-        self._users[body["metadata"]["uid"]] = body
+        """Note who uses which Engage; one that is going starts no run any more, and holds nobody up."""
+        if body["metadata"].get("deletionTimestamp"):
+            self.lost(body["metadata"]["uid"])
+        else:
+            self._users[body["metadata"]["uid"]] = body
 
     def lost(self, uid: str) -> None:
-        """A SyncTarget is gone."""
+        """A SyncTarget is gone, or going."""
         self._users.pop(uid, None)
 
     async def get(self, watched: Watched) -> Target | None:

@@ -270,6 +270,26 @@ async def test_a_run_stops_before_its_next_write_once_an_older_target_has_the_sa
     assert cluster.ready()[1] == ("InSync" if how == "is elsewhere" else "TargetInUse")
 
 
+async def test_a_run_goes_on_while_an_older_target_of_the_same_engage_is_going() -> None:
+    cluster = Cluster()
+    cluster.apply(spec(), "older", created="2026-11-22T10:00:00Z")
+    cluster.kube.objects["older"]["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
+    acme = cluster.apply(spec(mode="Apply"))
+    written: list[str] = []
+
+    async def meets(gate: Gate) -> None:
+        for write in ("before the watch's word of it", "after that"):
+            gate()
+            written.append(write)
+            cluster.targets.saw(body(cluster, "older"))
+
+    cluster.runner.during = meets
+    await cluster.look(acme)
+
+    assert len(written) == 2
+    assert cluster.ready() == ("True", "InSync")
+
+
 # Waiting for a slot, and being cut off
 
 
