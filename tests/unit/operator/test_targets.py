@@ -375,6 +375,37 @@ async def test_who_is_resumed_while_no_slot_is_free_is_not_told_to_resume() -> N
     await asyncio.wait({loop})
 
 
+async def test_who_is_resumed_after_a_run_is_told_so_while_it_waits_and_while_it_runs() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    await cluster.look(acme)
+    cluster.annotate(acme, paused="true")
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    end = asyncio.Event()
+
+    async def ends(_: Gate) -> None:
+        await end.wait()
+
+    cluster.runner.during = ends
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    cluster.annotate(acme)
+    await _settle()
+    waiting = cluster.status()["summary"][0]
+    cluster.controller.slots.release()
+    await _settle()
+    running = cluster.status()["summary"][0]
+
+    assert waiting.startswith("Ready=True Suspended: Resumed: The run waits for its turn")
+    assert running.startswith("Ready=True Suspended: Resumed: A run is under way")
+    end.set()
+    await _settle()
+    assert (cluster.ready(), len(cluster.runner.runs)) == (("True", "InSync"), 2)
+    loop.cancel()
+    await asyncio.wait({loop})
+
+
 async def test_who_comes_together_with_those_that_take_the_slots_says_that_it_waits_too() -> None:
     cluster = Cluster()
 
