@@ -100,13 +100,14 @@ class Controller:
             return IN_USE_AGAIN
         await self._warn_of_token(watched, target)
         token = schedule.requested(target.annotations)
-        approved = spec.mode is Mode.APPLY and await self.targets.approved(target, watched)
-        due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
+        approved = await self.targets.approved(target, watched) if spec.mode is Mode.APPLY else ""
+        due = schedule.decide(target.status, target.generation, token, self.now(), approved=bool(approved))
         if not isinstance(due, Run):
             return due.until - self.now()
         queued = partial(status.queued, now=self.now(), generation=target.generation)
         async with self._slot(watched, lambda: self._write(target, queued)) as ours:
             if ours and not stopped():
+                watched.ran_for = approved or watched.ran_for
                 await self._run(watched, target, spec, due.trigger, token, stopped)
         return timedelta(0)
 

@@ -416,6 +416,45 @@ async def test_a_run_that_fails_before_it_takes_the_approval_up_is_not_tried_aga
     assert len(cluster.runner.runs) == 3
 
 
+@pytest.mark.parametrize("wakes", [1, 3])
+async def test_an_approval_outlives_what_wakes_its_target_while_no_slot_is_free(wakes: int) -> None:
+    cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    acme.wake.set()
+    await cluster.look(acme, times=wakes)
+    assert len(cluster.runner.runs) == 1
+
+    cluster.controller.slots.release()
+    acme.wake.clear()
+    await cluster.look(acme, times=5)
+
+    assert len(cluster.runner.runs) == 2
+
+
+async def test_a_run_that_another_reason_asked_for_and_took_back_does_not_try_an_approval_again() -> None:
+    cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    cluster.annotate(acme, requested_at="now")
+    await cluster.look(acme)
+    cluster.annotate(acme)
+    cluster.controller.slots.release()
+    acme.wake.clear()
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 2
+
+
 async def test_an_approval_in_mode_plan_runs_nothing() -> None:
     cluster = waiting(HELD)
     acme = cluster.apply(spec(mode="Plan"))
