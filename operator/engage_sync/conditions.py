@@ -147,14 +147,19 @@ def mark_progressing(
 ) -> list[Condition]:
     """A run is under way: Reconciling, not Stalled; Ready stays as it is, Unknown if no run has ended yet.
 
-    For a target that is Stalled call it only once the cause is seen gone, else each futile retry would flap;
-    for one that was Suspended, `mark_finished` first, else Ready keeps saying so until the run ends.
+    For a target that is Stalled call it only once the cause is seen gone, else each futile retry would flap.
+    One that was Suspended keeps that reason, as it tells that a run is due, and says that it was resumed.
     """
     marked = remove_condition(_complete(conditions, now, generation), Type.STALLED)
-    ready = get(marked, Type.READY)
+    ready, observed = get(marked, Type.READY), observed_generation(marked)
     if ready is None or ready["status"] == UNKNOWN:
         marked = set_condition(
-            marked, Type.READY, UNKNOWN, PROGRESSING, message, now=now, generation=observed_generation(marked)
+            marked, Type.READY, UNKNOWN, PROGRESSING, message, now=now, generation=observed
+        )
+    elif ready["reason"] == SUSPENDED:
+        told = f"Resumed: {message}"
+        marked = set_condition(
+            marked, Type.READY, ready["status"], SUSPENDED, told, now=now, generation=observed
         )
     return set_condition(marked, Type.RECONCILING, TRUE, PROGRESSING, message, now=now, generation=generation)
 

@@ -93,20 +93,22 @@ class Controller:
             await self._suspend(target, spec)
             await self._explain(watched, target, spec)
             return LOOK_AGAIN
-        await self._explain(watched, target, spec)
+        if await self._explain(watched, target, spec):
+            return timedelta(0)  # that took a while and calls of the week: what is due is seen afresh
         older = await self.targets.older_user(target, spec.target.api_url)
         if older is not None:
             await self._refuse(target, Stall.TARGET_IN_USE, _in_use(older))
             return IN_USE_AGAIN
         await self._warn_of_token(watched, target)
         token = schedule.requested(target.annotations)
-        approved = spec.mode is Mode.APPLY and await self.targets.approved(target, watched)
-        due = schedule.decide(target.status, target.generation, token, self.now(), approved=approved)
+        approved = await self.targets.approved(target, watched) if spec.mode is Mode.APPLY else ""
+        due = schedule.decide(target.status, target.generation, token, self.now(), approved=bool(approved))
         if not isinstance(due, Run):
             return due.until - self.now()
         queued = partial(status.queued, now=self.now(), generation=target.generation)
         async with self._slot(watched, lambda: self._write(target, queued)) as ours:
             if ours and not stopped():
+                watched.ran_for = approved or watched.ran_for
                 await self._run(watched, target, spec, due.trigger, token, stopped)
         return timedelta(0)
 
@@ -127,11 +129,12 @@ class Controller:
             await asyncio.wait({taking, news}, return_when=asyncio.FIRST_COMPLETED)
             yield taking.done()
         finally:
+            # Nothing is awaited here: whoever is cut off in it would keep the slot for good.
             news.cancel()
-            taking.cancel()  # changes nothing of one that was taken
-            await asyncio.wait({taking})
-            if not taking.cancelled():
+            if taking.done() and not taking.cancelled():
                 self.slots.release()
+            else:
+                taking.cancel()  # a slot that it was given meanwhile goes back by itself
 
     async def _run(
         self,
@@ -200,16 +203,16 @@ class Controller:
 
         await self._write(target, finished)
 
-    async def _explain(self, watched: Watched, target: Target, spec: Spec) -> None:
-        """Answer the annotation that asks why an entity is as it is, once for each new text."""
+    async def _explain(self, watched: Watched, target: Target, spec: Spec) -> bool:
+        """Answer the annotation that asks why an entity is as it is, once for each new text; was it done?"""
         token = schedule.question(target.annotations, target.status)
         if token is None or not target.status.get("conditions"):
-            return  # of one that nobody has looked at yet nothing is known: it is answered afterwards
+            return False  # of one that nobody has looked at yet nothing is known: it is answered afterwards
         key, quota = token.split()[0], None
         try:
             async with self._slot(watched) as ours:
                 if not ours:
-                    return
+                    return False
                 answer, cost = await self.runner.explain(target, spec, key)
             lines, sentence, quota = answer_lines(answer), answer_sentence(answer), cost.quota
         except SyncError as error:
@@ -220,6 +223,7 @@ class Controller:
         )
         if changed is not None:
             await self.targets.announce(changed[1], explanation(sentence))
+        return changed is not None
 
     async def _warn_of_token(self, watched: Watched, target: Target) -> None:
         token = schedule.unusable_token(target.annotations)

@@ -127,11 +127,14 @@ class SyncTargets:
                 self.saw(body)
 
     def saw(self, body: Body) -> None:
-        """Note who uses which Engage."""
-        self._users[body["metadata"]["uid"]] = body
+        """Note who uses which Engage; one that is going starts no run any more, and holds nobody up."""
+        if body["metadata"].get("deletionTimestamp"):
+            self.lost(body["metadata"]["uid"])
+        else:
+            self._users[body["metadata"]["uid"]] = body
 
     def lost(self, uid: str) -> None:
-        """A SyncTarget is gone."""
+        """A SyncTarget is gone, or going."""
         self._users.pop(uid, None)
 
     async def get(self, watched: Watched) -> Target | None:
@@ -160,18 +163,17 @@ class SyncTargets:
             self.lost(other.uid)
         return None
 
-    async def approved(self, target: Target, watched: Watched) -> bool:
-        """Did a person approve what the target's last plan holds, and no run has carried that out?
+    async def approved(self, target: Target, watched: Watched) -> str:
+        """The target's last plan if a person approved what it holds and no run has carried that out; else "".
 
-        Says so once for each plan: a run that fails with it is tried again in its time.
+        Not if a run was started for it before: one that fails with it is tried again in its time.
         Raises KubeError when the API server cannot be reached.
         """
         plan = target.status.get("plan", {})
         name = plan.get("name", "") if plan.get("heldDigest") else ""
         if not name or name == watched.ran_for or not await needs_a_run(self._kube, target.namespace, name):
-            return False
-        watched.ran_for = name
-        return True
+            return ""
+        return name
 
     async def update_status(
         self, target: Target, change: Callable[[Status], Status]

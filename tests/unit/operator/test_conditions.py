@@ -231,6 +231,20 @@ def test_suspended_ends_what_was_under_way_or_stalled() -> None:
         assert kinds(after) == ["Ready", "SourceHealthy", "TargetHealthy"]
 
 
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_run_after_a_resume_says_so_and_leaves_the_rest_of_ready_as_it_was(outcome: Outcome) -> None:
+    before = mark_finished(in_sync(), outcome, "So it was", now=T0, generation=1)
+    paused = mark_suspended(before, "Remove it to resume", now=T0, generation=2)
+
+    after = mark_progressing(paused, "Reading", now=T1, generation=3)
+
+    assert triple(after, "Ready") == (READY_STATUS[outcome], "Suspended", "Resumed: Reading")
+    ready = get(after, "Ready")
+    assert ready is not None
+    assert ready["lastTransitionTime"] == timestamp(T0)
+    assert observed_generation(after) == 2
+
+
 def test_on_resume_the_last_outcome_is_stated_again() -> None:
     paused = mark_suspended(in_sync(), "Paused", now=T0, generation=1)
 

@@ -3,12 +3,22 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from engage_sync.app import RunResult
 from engage_sync.credentials import SecretMissing
-from reconcilers.errors import CredentialsRejected, EmptySource, Halted, QuotaExhausted, TransientError
+from engage_sync.states import Quota
+from engage_sync.targets import Target
+from reconcilers.errors import (
+    CredentialsRejected,
+    EmptySource,
+    Halted,
+    QuotaExhausted,
+    SyncError,
+    TransientError,
+)
 from reconcilers.levels import country
 from reconcilers.model import Entity, Key, Kind
 from reconcilers.plan import Held, Plan
@@ -416,6 +426,45 @@ async def test_a_run_that_fails_before_it_takes_the_approval_up_is_not_tried_aga
     assert len(cluster.runner.runs) == 3
 
 
+@pytest.mark.parametrize("wakes", [1, 3])
+async def test_an_approval_outlives_what_wakes_its_target_while_no_slot_is_free(wakes: int) -> None:
+    cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    acme.wake.set()
+    await cluster.look(acme, times=wakes)
+    assert len(cluster.runner.runs) == 1
+
+    cluster.controller.slots.release()
+    acme.wake.clear()
+    await cluster.look(acme, times=5)
+
+    assert len(cluster.runner.runs) == 2
+
+
+async def test_a_run_that_another_reason_asked_for_and_took_back_does_not_try_an_approval_again() -> None:
+    cluster = waiting(HELD)
+    cluster.runner.results[1] = RunResult(error=SecretMissing("no Secret"))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.kube.plans["acme-1"]["spec"]["approval"] = {"digest": HELD.held_digest, "by": "ann"}
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    cluster.annotate(acme, requested_at="now")
+    await cluster.look(acme)
+    cluster.annotate(acme)
+    cluster.controller.slots.release()
+    acme.wake.clear()
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 2
+
+
 async def test_an_approval_in_mode_plan_runs_nothing() -> None:
     cluster = waiting(HELD)
     acme = cluster.apply(spec(mode="Plan"))
@@ -461,14 +510,56 @@ async def test_the_event_of_an_answer_names_the_key_once() -> None:
     cluster = Cluster()
     acme = cluster.apply(APPLY)
     await cluster.look(acme)
-    key = Key("wp:room:13")
-    will = ("Nothing will be done.",)
-    cluster.runner.answer = Explanation(key, Kind.RESOURCE, "Gemini", (), (), (), (), will)
+    cluster.runner.answer = answer("wp:room:13")
     cluster.annotate(acme, explain="wp:room:13")
 
     await cluster.look(acme)
 
     assert cluster.kube.events == [("Explained", 'wp:room:13: Resource "Gemini": Nothing will be done.')]
+
+
+class Counting(FakeRunner):
+    """Each run makes one call of the week, and adds it to those that the status tells of."""
+
+    async def run(self, target: Target, *others: Any) -> RunResult:
+        result = await super().run(target, *others)
+        before = target.status.get("quota", {}).get("used", 0)
+        return replace(result, quota=Quota(weekStart="2026-11-22T12:00:00Z", used=before + 1))
+
+
+def answer(key: str) -> Explanation:
+    return Explanation(Key(key), Kind.RESOURCE, "Gemini", (), (), (), (), ("Nothing will be done.",))
+
+
+@pytest.mark.parametrize("error", [None, CredentialsRejected("no", system="source")])
+async def test_what_an_answer_cost_is_counted_where_a_run_follows_it(error: SyncError | None) -> None:
+    runner = Counting([RunResult(report=in_sync(), error=error)], answer=answer("wp:room:13"))
+    cluster = Cluster(runner=runner)
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.annotate(acme, explain="wp:room:13", requested_at="now")
+
+    await cluster.look(acme, times=3)
+
+    assert (len(runner.runs), len(runner.asked)) == (2, 1)
+    assert cluster.status()["quota"]["used"] == 7 + 1
+
+
+async def test_no_run_of_the_old_spec_follows_an_answer_during_which_it_was_edited() -> None:
+    class Edited(FakeRunner):
+        async def explain(self, *asked: Any) -> tuple[Explanation, RunResult]:
+            acme.see(cluster.apply(spec(mode="Apply", suspend=True)).body)
+            return await super().explain(*asked)
+
+    cluster = Cluster(runner=Edited(answer=answer("wp:room:13")))
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    cluster.annotate(acme, explain="wp:room:13", requested_at="now")
+
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 1
+    assert cluster.ready() == ("True", "Suspended")
 
 
 async def test_a_suspended_target_answers_questions_too() -> None:

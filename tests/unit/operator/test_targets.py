@@ -270,6 +270,26 @@ async def test_a_run_stops_before_its_next_write_once_an_older_target_has_the_sa
     assert cluster.ready()[1] == ("InSync" if how == "is elsewhere" else "TargetInUse")
 
 
+async def test_a_run_goes_on_while_an_older_target_of_the_same_engage_is_going() -> None:
+    cluster = Cluster()
+    cluster.apply(spec(), "older", created="2026-11-22T10:00:00Z")
+    cluster.kube.objects["older"]["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
+    acme = cluster.apply(spec(mode="Apply"))
+    written: list[str] = []
+
+    async def meets(gate: Gate) -> None:
+        for write in ("before the watch's word of it", "after that"):
+            gate()
+            written.append(write)
+            cluster.targets.saw(body(cluster, "older"))
+
+    cluster.runner.during = meets
+    await cluster.look(acme)
+
+    assert len(written) == 2
+    assert cluster.ready() == ("True", "InSync")
+
+
 # Waiting for a slot, and being cut off
 
 
@@ -355,6 +375,37 @@ async def test_who_is_resumed_while_no_slot_is_free_is_not_told_to_resume() -> N
     await asyncio.wait({loop})
 
 
+async def test_who_is_resumed_after_a_run_is_told_so_while_it_waits_and_while_it_runs() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    await cluster.look(acme)
+    cluster.annotate(acme, paused="true")
+    await cluster.look(acme)
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    end = asyncio.Event()
+
+    async def ends(_: Gate) -> None:
+        await end.wait()
+
+    cluster.runner.during = ends
+    loop = asyncio.create_task(cluster.controller.follow(acme, lambda: False))
+    cluster.annotate(acme)
+    await _settle()
+    waiting = cluster.status()["summary"][0]
+    cluster.controller.slots.release()
+    await _settle()
+    running = cluster.status()["summary"][0]
+
+    assert waiting.startswith("Ready=True Suspended: Resumed: The run waits for its turn")
+    assert running.startswith("Ready=True Suspended: Resumed: A run is under way")
+    end.set()
+    await _settle()
+    assert (cluster.ready(), len(cluster.runner.runs)) == (("True", "InSync"), 2)
+    loop.cancel()
+    await asyncio.wait({loop})
+
+
 async def test_who_comes_together_with_those_that_take_the_slots_says_that_it_waits_too() -> None:
     cluster = Cluster()
 
@@ -431,11 +482,62 @@ async def test_a_run_that_is_cut_off_leaves_nothing_running() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("ticks", range(16))
+async def test_no_slot_is_lost_in_whichever_tick_a_run_that_ends_is_cut_off(ticks: int) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    end = asyncio.Event()
+
+    async def ends(_: Gate) -> None:
+        await end.wait()
+
+    cluster.runner.during = ends
+    loop = asyncio.create_task(cluster.look(acme))
+    await _settle()
+    end.set()
+    await _settle(ticks)
+    loop.cancel()
+    await asyncio.wait({loop})
+    await _settle()
+
+    assert await _free(cluster.controller.slots) == 2
+
+
+@pytest.mark.parametrize("ticks", range(8))
+@pytest.mark.parametrize("news", [True, False])
+async def test_no_slot_is_lost_in_whichever_tick_one_who_is_given_it_goes(news: bool, ticks: int) -> None:
+    cluster = Cluster()
+    acme = cluster.apply(spec(mode="Apply"))
+    for _ in range(2):
+        await cluster.controller.slots.acquire()
+    loop = asyncio.create_task(cluster.look(acme))
+    await _settle()
+    if news:
+        acme.wake.set()
+    cluster.controller.slots.release()
+    await _settle(ticks)
+    loop.cancel()
+    cluster.controller.slots.release()
+    await asyncio.wait({loop})
+    await _settle()
+
+    assert await _free(cluster.controller.slots) == 2
+
+
 def _engage(name: str) -> Json:
     return {**spec()["target"], "apiURL": f"{URL}-{name}"}
 
 
-async def _settle() -> None:
-    """Let everybody do what they can do."""
-    for _ in range(50):
+async def _settle(ticks: int = 50) -> None:
+    """Let everybody do what they can do, or only so many steps of it."""
+    for _ in range(ticks):
         await asyncio.sleep(0)
+
+
+async def _free(slots: asyncio.Semaphore) -> int:
+    """How many slots are free; takes them."""
+    free = 0
+    while not slots.locked():
+        await slots.acquire()
+        free += 1
+    return free
