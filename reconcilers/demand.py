@@ -2,6 +2,7 @@
 
 from reconcilers.levels import LEVELS
 from reconcilers.levels.resource import MEETING, PERSONAL
+from reconcilers.match import foreign
 from reconcilers.model import Current, Desired, Entity, Key, Kind, MappingState
 from reconcilers.onboarding import Onboarding
 from reconcilers.ports import Demand, DemandOf
@@ -40,8 +41,9 @@ def demand(desired: Desired, mapping: MappingState, onboarding: Onboarding = Onb
             return EVERYTHING
         if location.id not in known and alike(location.name) in sought:
             return EVERYTHING
-        wanted = variants.get(key)
-        return Demand(floors=wanted is not None, variants=frozenset(wanted or ()) - {""})
+        # Something of ours may hang below what stands for nothing any more.
+        wanted = variants.get(key, set()) | variants.get(foreign(location.id), set())
+        return Demand(floors=bool(wanted), variants=frozenset(wanted) - {""})
 
     return below
 

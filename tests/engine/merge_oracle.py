@@ -32,7 +32,7 @@ _PARENT_TABLE = {
     "rooms": "locations", "desks": "locations",
 }  # fmt: skip
 _NAMES_OF_COUNTRIES = {
-    "usa": "US", "united states": "US", "united states of america": "US", "us": "US",
+    "usa": "US", "unitedstates": "US", "unitedstatesofamerica": "US", "us": "US",
     "germany": "DE", "deutschland": "DE", "de": "DE", "india": "IN", "in": "IN",
 }  # fmt: skip
 
@@ -45,7 +45,8 @@ def plain(name: str) -> str:
 
 
 def _known_country(row: Row) -> str:
-    return _NAMES_OF_COUNTRIES.get(plain(row["ResourceName"]), "") or row["CountryCode"]
+    letters = "".join(letter for letter in plain(row["ResourceName"]) if letter.isalpha())
+    return _NAMES_OF_COUNTRIES.get(letters, "") or row["CountryCode"]
 
 
 def likenesses(table: str) -> list[Likeness]:

@@ -110,6 +110,7 @@ def losing(*external_ids: str) -> list[Hand]:
     return [Hand("lose", external_ids, lose)]
 
 
+@example(two_buildings(), losing("wp:building:10", "wp:room:100", "wp:room:101"))
 @example(two_buildings(), losing("wp:group:US", "wp:room:100", "wp:room:101"))
 @example(two_buildings(), losing("wp:floor:1", "wp:room:100", "wp:room:101"))
 @example(two_buildings(), losing("wp:city:US:houston", "wp:room:100", "wp:room:101"))

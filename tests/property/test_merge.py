@@ -171,6 +171,13 @@ def test_who_is_who_is_what_the_oracle_says(rig: Rig, marks: list[int]) -> None:
     assert matched(seen(rig)) == {key: told for key, told in expected.items() if told != NEW}
 
 
+def country_with_a_hyphen() -> Rig:
+    rig = filled(two_buildings(), minimum_match=0)
+    named(rig.target, "countries", "United States of America").update(ResourceName="United-States", CountryCode="")
+    return rig
+
+
+@example(country_with_a_hyphen())
 @given(handmade())
 def test_all_that_is_certain_is_adopted_the_rest_listed_and_nothing_lost_or_doubled(rig: Rig) -> None:
     expected, before = verdicts(rig), rows_of(rig.target)

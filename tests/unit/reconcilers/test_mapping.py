@@ -4,6 +4,8 @@ import pytest
 
 from reconcilers.errors import EmptySource, TransientError
 from reconcilers.model import Key, MappingState, Origin, State, content_digest
+from reconcilers.plan import UNPROVEN
+from reconcilers.policy import TAKEN
 from reconcilers.steps import Update
 from tests.engine.by_hand import twin
 from tests.engine.rig import GateAfter, Rig
@@ -232,6 +234,25 @@ def test_letting_go_of_a_default_type_forgets_no_type_that_goes_on() -> None:
 
     assert rig.target.tables["workspaceTypes"][2]["ExternalId"] is None
     assert entries(rig)[desk].first_synced == since
+
+
+def test_what_hangs_below_a_location_that_nobody_knows_any_more_is_read_there_until_it_can_move() -> None:
+    rig = synced()
+    aim = rig.target.state()
+    annex = rig.target.find("wp:building:20")
+    annex["ExternalId"] = None
+    rig.store.entries = None
+    waiting = {"wp:building:20": TAKEN, "wp:floor:3": UNPROVEN, "wp:room:200": UNPROVEN}
+    assert {item.key: item.reason for item in rig.sync().plan.withheld}.items() >= waiting.items()
+
+    assert {item.key for item in rig.sync().plan.withheld} >= waiting.keys()
+    assert "wp:room:200" in rig.target.state()
+
+    annex["ExternalId"] = "wp:building:20"
+    rig.sync()
+
+    assert rig.target.state() == aim
+    assert rig.writes_of_sync() == []
 
 
 def test_a_create_that_is_refused_again_commits_nothing_more() -> None:
