@@ -153,6 +153,8 @@ class Controller:
             target = await self._write(
                 target, lambda old: status.started(old, trigger, began, generation), announce=False
             )
+            if target.generation != generation:
+                return  # edited in this moment: the next look goes by the new spec
 
         def gate() -> None:
             if stopped() or not self.may_write():

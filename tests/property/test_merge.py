@@ -173,7 +173,8 @@ def test_who_is_who_is_what_the_oracle_says(rig: Rig, marks: list[int]) -> None:
 
 def country_with_a_hyphen() -> Rig:
     rig = filled(two_buildings(), minimum_match=0)
-    named(rig.target, "countries", "United States of America").update(ResourceName="United-States", CountryCode="")
+    country = named(rig.target, "countries", "United States of America")
+    country.update(ResourceName="United-States", CountryCode="")
     return rig
 
 

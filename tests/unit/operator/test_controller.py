@@ -545,6 +545,25 @@ async def test_what_an_answer_cost_is_counted_where_a_run_follows_it(error: Sync
     assert cluster.status()["quota"]["used"] == 7 + 1
 
 
+async def test_no_run_of_the_old_spec_begins_where_it_was_edited_as_the_run_was_told() -> None:
+    cluster = Cluster()
+    acme = cluster.apply(APPLY)
+    await cluster.look(acme)
+    edits = iter([{"suspend": True}])
+
+    def edit() -> None:
+        for change in edits:
+            acme.see(cluster.apply(spec(mode="Apply", **change)).body)
+
+    cluster.kube.before_write = edit
+    cluster.annotate(acme, requested_at="now")
+
+    await cluster.look(acme, times=3)
+
+    assert len(cluster.runner.runs) == 1
+    assert cluster.ready()[1] == "Suspended"
+
+
 async def test_no_run_of_the_old_spec_follows_an_answer_during_which_it_was_edited() -> None:
     class Edited(FakeRunner):
         async def explain(self, *asked: Any) -> tuple[Explanation, RunResult]:
