@@ -221,7 +221,7 @@ def test_what_was_removed_to_be_made_anew_and_was_not_is_nowhere_in_the_target()
     rig.sync()
 
     assert APOLLO not in rig.target.state()
-    assert (entries(rig)[APOLLO].state, entries(rig)[APOLLO].id) == (State.CREATING, None)
+    assert (entries(rig)[APOLLO].state, entries(rig)[APOLLO].id) == (State.REMOVING, None)
 
 
 def test_letting_go_of_a_default_type_forgets_no_type_that_goes_on() -> None:
