@@ -130,7 +130,7 @@ def _actions(case: Case) -> set[Action]:
 
 _STATES = {
     State.CREATING: "a create was intended; whether it happened is told by its external id",
-    State.REMOVING: "a removal was intended, for good or to make it anew; whether it happened is told by the target",
+    State.REMOVING: "a removal was intended, perhaps to make it anew; the target tells whether it happened",
     State.SYNCED: "synchronised",
     State.MISSING: "missing from the source",
 }
